@@ -1,0 +1,1 @@
+//! The edge daemon: captures cameras and streams their frames to a collector.

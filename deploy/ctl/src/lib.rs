@@ -1,0 +1,1 @@
+//! Runs, changes and measures Airside: the local mesh, its rules, demo footage and load.

@@ -1,0 +1,3 @@
+//! The one binary of the pipeline: `airside <role>`.
+
+fn main() {}

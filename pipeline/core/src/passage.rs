@@ -1,0 +1,1 @@
+//! Passages: folding the observations of one camera into persons, each counted once.

@@ -1,0 +1,1 @@
+//! Sightings: which appearances of a person of interest are one alert.

@@ -1,0 +1,1 @@
+//! Pictures: decode, encode, resize, warp. The only code that knows OpenCV and libjpeg.

@@ -1,0 +1,1 @@
+//! How every Airside service starts, reports, becomes ready and drains.

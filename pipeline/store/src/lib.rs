@@ -1,0 +1,1 @@
+//! What Airside keeps: persons, alerts, carried-out requests, in SQLite.
