@@ -12,12 +12,14 @@ mod encode;
 mod letterbox;
 mod mat;
 mod picture;
+mod segment;
 mod transform;
 
 pub use decode::{Format, Header, Limits, decode, decode_at_least, probe};
 pub use encode::encode_jpeg;
 pub use letterbox::{Anchor, Letterbox};
 pub use picture::{Grey, Picture, Rect};
+pub use segment::{Hint, in_front};
 pub use transform::{crop, grey, pixelate, resize, thumbnail_grey, warp};
 
 /// Why a picture could not be read or made.
