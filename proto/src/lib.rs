@@ -4,7 +4,7 @@
 //! meaning of every field. Pictures and chips are [`bytes::Bytes`] and are never copied on the way.
 
 /// Package `airside.v1`.
-#[allow(missing_docs, clippy::doc_markdown, unreachable_pub)]
+#[allow(missing_docs, unused_qualifications)]
 pub mod v1 {
     tonic::include_proto!("airside.v1");
 }

@@ -81,13 +81,22 @@ impl FromStr for Timestamp {
     type Err = ParseError;
 
     fn from_str(text: &str) -> Result<Self, ParseError> {
-        // `+` in a query string arrives as a space where a client forgot to escape it.
         rfc3339(text)
             .then(|| text.parse::<jiff::Timestamp>().ok())
             .flatten()
             .map(Self::from)
             .ok_or_else(|| ParseError(text.chars().take(64).collect()))
     }
+}
+
+/// Reads a point in time from a query string, where the `+` of an offset that a client forgot to escape
+/// arrives as a space. For `#[serde(deserialize_with = …)]`.
+///
+/// # Errors
+/// What is no RFC 3339 time.
+pub fn from_query<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Timestamp, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    text.replace(' ', "+").parse().map_err(de::Error::custom)
 }
 
 /// jiff reads more than RFC 3339 (dates with a space, bracketed zones); the contract does not.
