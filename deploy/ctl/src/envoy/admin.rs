@@ -1,0 +1,146 @@
+//! Asks Envoy what it has taken over.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use super::routes;
+use crate::fetch::{self, Client};
+
+/// Envoy answers its admin port within milliseconds; seconds mean it hangs.
+const DEADLINE: Duration = Duration::from_secs(5);
+
+/// Envoy's admin interface.
+#[derive(Debug, Clone)]
+pub struct Admin {
+    address: SocketAddr,
+    client: Client,
+}
+
+/// What Envoy says about the files it watches.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Standing {
+    /// Version in force.
+    pub(super) version: String,
+    /// How often a version was refused.
+    pub(super) rejected: u64,
+    /// How much of it is not in use yet.
+    pub(super) warming: u64,
+}
+
+/// The sets of files whose version Envoy tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Set {
+    Clusters,
+    Egress,
+    Ingress,
+}
+
+impl Set {
+    fn prefix(self) -> String {
+        match self {
+            Self::Clusters => "cluster_manager.cds".to_owned(),
+            Self::Egress => rds(routes::EGRESS),
+            Self::Ingress => rds(routes::INGRESS),
+        }
+    }
+}
+
+fn rds(name: &str) -> String {
+    format!("http.{name}.rds.{name}")
+}
+
+impl Admin {
+    /// The interface at `address`.
+    pub fn new(address: SocketAddr) -> Self {
+        Self {
+            address,
+            client: Client::new(DEADLINE),
+        }
+    }
+
+    /// Whether Envoy has taken over its first configuration and serves.
+    pub async fn is_ready(&self) -> bool {
+        let answer = self.get("/ready").await;
+        answer.is_ok_and(|body| body.trim() == "LIVE")
+    }
+
+    /// Addresses that any cluster still calls.
+    ///
+    /// # Errors
+    /// Envoy does not answer.
+    pub async fn endpoints(&self) -> Result<Vec<SocketAddr>, fetch::Error> {
+        let clusters = self.get("/clusters").await?;
+        let addresses = clusters
+            .lines()
+            .filter_map(|line| line.split("::").nth(1)?.parse().ok());
+        Ok(addresses.collect())
+    }
+
+    /// How far Envoy is with a set of files.
+    ///
+    /// # Errors
+    /// Envoy does not answer.
+    pub(super) async fn standing(&self, set: Set) -> Result<Standing, fetch::Error> {
+        let prefix = set.prefix();
+        let filter = "version_text|update_rejected|warming_clusters";
+        let stats = self.get(&format!("/stats?filter={filter}")).await?;
+        let stats: BTreeMap<&str, &str> = stats
+            .lines()
+            .filter_map(|line| line.split_once(": "))
+            .collect();
+        let text = |name: &str| stats.get(name).copied().unwrap_or_default();
+        let count = |name: &str| text(name).parse().unwrap_or_default();
+        Ok(Standing {
+            version: text(&format!("{prefix}.version_text"))
+                .trim_matches('"')
+                .to_owned(),
+            rejected: count(&format!("{prefix}.update_rejected")),
+            warming: match set {
+                Set::Clusters => count("cluster_manager.warming_clusters"),
+                Set::Egress | Set::Ingress => 0,
+            },
+        })
+    }
+
+    /// What Envoy said about the newest version it refused.
+    ///
+    /// # Errors
+    /// Envoy does not answer.
+    pub(super) async fn last_refusal(&self) -> Result<Option<String>, fetch::Error> {
+        let dump = self.get("/config_dump").await?;
+        let Ok(dump) = serde_json::from_str::<serde_json::Value>(&dump) else {
+            return Ok(None);
+        };
+        let mut refusals = Vec::new();
+        collect_refusals(&dump, &mut refusals);
+        refusals.sort();
+        Ok(refusals.pop().map(|(_, details)| details))
+    }
+
+    async fn get(&self, path: &str) -> Result<String, fetch::Error> {
+        let url = format!("http://{}{path}", self.address);
+        Ok(self.client.get(&url).await?.body)
+    }
+}
+
+/// Every `error_state` of a dump with the time it happened at.
+fn collect_refusals(value: &serde_json::Value, refusals: &mut Vec<(String, String)>) {
+    match value {
+        serde_json::Value::Object(fields) => {
+            if let Some(state) = fields.get("error_state") {
+                let text = |name: &str| state[name].as_str().unwrap_or_default().to_owned();
+                refusals.push((text("last_update_attempt"), text("details")));
+            }
+            fields
+                .values()
+                .for_each(|field| collect_refusals(field, refusals));
+        }
+        serde_json::Value::Array(items) => {
+            items
+                .iter()
+                .for_each(|item| collect_refusals(item, refusals));
+        }
+        _ => {}
+    }
+}

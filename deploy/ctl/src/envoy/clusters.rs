@@ -1,0 +1,126 @@
+//! One cluster a service, port and subset.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use super::{BUFFER_LIMIT, CONNECTION_WINDOW, STREAM_WINDOW, cluster_name, endpoints, watched};
+use crate::istio::SimpleLoadBalancer;
+use crate::mesh::{Host, Mesh, Policy, ServicePort};
+
+/// Cluster of hosts outside the mesh; the name is istiod's.
+pub(super) const PASSTHROUGH: &str = "PassthroughCluster";
+
+/// Shared by the passthrough cluster and its filter.
+pub(super) fn dns_cache() -> Value {
+    json!({ "name": "outside", "dns_lookup_family": "V4_PREFERRED" })
+}
+
+/// Every cluster by name.
+pub(super) fn all(mesh: &Mesh) -> BTreeMap<String, Value> {
+    let mut clusters = BTreeMap::from([(PASSTHROUGH.to_owned(), passthrough())]);
+    for (fqdn, host) in &mesh.services {
+        for port in &host.service.ports {
+            for (subset, policy) in parts(host) {
+                let name = cluster_name(port.number, subset, fqdn);
+                let cluster = cluster(&name, port, policy);
+                clusters.insert(name, cluster);
+            }
+        }
+    }
+    clusters
+}
+
+/// The whole host first, then each subset.
+pub(super) fn parts(host: &Host) -> impl Iterator<Item = (Option<&str>, &Policy)> {
+    let subsets = host
+        .subsets
+        .iter()
+        .map(|subset| (Some(subset.name.as_str()), &subset.policy));
+    std::iter::once((None, &host.policy)).chain(subsets)
+}
+
+fn cluster(name: &str, port: &ServicePort, policy: &Policy) -> Value {
+    json!({
+        "@type": "type.googleapis.com/envoy.config.cluster.v3.Cluster",
+        "name": name,
+        "type": "EDS",
+        "eds_cluster_config": {
+            "eds_config": watched(endpoints::FOLDER, &endpoints::file(name)),
+            "service_name": name,
+        },
+        "connect_timeout": "10s",
+        "lb_policy": lb_policy(policy.load_balancer),
+        "per_connection_buffer_limit_bytes": BUFFER_LIMIT,
+        "circuit_breakers": { "thresholds": [unlimited()] },
+        "typed_extension_protocol_options": protocol(port),
+    })
+}
+
+/// Istio's limits where a rule sets none; Envoy's own default of 1024 would refuse calls.
+fn unlimited() -> Value {
+    json!({
+        "max_connections": u32::MAX,
+        "max_pending_requests": u32::MAX,
+        "max_requests": u32::MAX,
+        "max_retries": u32::MAX,
+        "track_remaining": true,
+    })
+}
+
+fn lb_policy(balancer: SimpleLoadBalancer) -> &'static str {
+    match balancer {
+        SimpleLoadBalancer::RoundRobin => "ROUND_ROBIN",
+        SimpleLoadBalancer::Random => "RANDOM",
+        SimpleLoadBalancer::LeastRequest
+        | SimpleLoadBalancer::LeastConn
+        | SimpleLoadBalancer::Unspecified => "LEAST_REQUEST",
+    }
+}
+
+fn protocol(port: &ServicePort) -> Value {
+    let explicit = if port.is_http2() {
+        json!({ "http2_protocol_options": http2() })
+    } else {
+        json!({ "http_protocol_options": {} })
+    };
+    json!({
+        "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
+            "@type": "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
+            "explicit_http_config": explicit,
+        }
+    })
+}
+
+/// Flow control on both sides of Envoy.
+pub(super) fn http2() -> Value {
+    json!({
+        "initial_stream_window_size": STREAM_WINDOW,
+        "initial_connection_window_size": CONNECTION_WINDOW,
+    })
+}
+
+/// Istio lets calls to hosts it does not know pass (ALLOW_ANY). There the packet's own destination
+/// says where to; here, without interception, the host name does.
+fn passthrough() -> Value {
+    json!({
+        "@type": "type.googleapis.com/envoy.config.cluster.v3.Cluster",
+        "name": PASSTHROUGH,
+        "connect_timeout": "10s",
+        "lb_policy": "CLUSTER_PROVIDED",
+        "circuit_breakers": { "thresholds": [unlimited()] },
+        "cluster_type": {
+            "name": "envoy.clusters.dynamic_forward_proxy",
+            "typed_config": {
+                "@type": "type.googleapis.com/envoy.extensions.clusters.dynamic_forward_proxy.v3.ClusterConfig",
+                "dns_cache_config": dns_cache(),
+            },
+        },
+        "typed_extension_protocol_options": {
+            "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
+                "@type": "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
+                "use_downstream_protocol_config": { "http2_protocol_options": http2() },
+            }
+        },
+    })
+}

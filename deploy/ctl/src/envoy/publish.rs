@@ -1,0 +1,272 @@
+//! Hands rules and endpoints to Envoy in an order in which no request goes astray.
+//!
+//! ```text
+//! new rules:  clusters old ∪ new ─▶ routes ─▶ clusters new
+//!             (a route never points to a cluster that is not there yet or no more)
+//! endpoints:  at once, by themselves
+//! ```
+//!
+//! Each arrow waits until Envoy reports the version. What it refuses is taken back: the files are
+//! those in force again, so that an Envoy that starts anew reads them too.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use super::admin::Set;
+use super::folder::Files;
+use super::{
+    Addresses, Admin, Endpoint, Folder, Translation, bootstrap, discovery, endpoints, listeners,
+    routes, translate,
+};
+use crate::fetch;
+use crate::mesh::Mesh;
+
+/// Folder and file of the clusters.
+pub(super) const CLUSTERS: &str = "clusters";
+pub(super) const CLUSTERS_FILE: &str = "cds.json";
+/// File of the listeners.
+pub(super) const LISTENERS_FILE: &str = "lds.json";
+
+/// Envoy takes a file over within milliseconds of its rename.
+const TAKE_OVER_DEADLINE: Duration = Duration::from_secs(10);
+const POLL: Duration = Duration::from_millis(5);
+
+/// Why rules are not in force.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A file could not be written.
+    #[error("cannot write Envoy's files")]
+    Files(#[from] io::Error),
+    /// Envoy does not answer.
+    #[error("Envoy's admin interface is silent")]
+    Silent(#[from] fetch::Error),
+    /// Envoy does not take this version.
+    #[error("Envoy refuses it: {0}")]
+    Refused(String),
+    /// Envoy has said nothing.
+    #[error("Envoy has not taken it over within {TAKE_OVER_DEADLINE:?}")]
+    Late,
+}
+
+/// A change that Envoy reported as done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TakenOver {
+    /// Whether anything was different.
+    pub changed: bool,
+    /// From the first rename to Envoy's last report.
+    pub elapsed: Duration,
+}
+
+/// Owns Envoy's files. There is one, in the program that runs Envoy.
+#[derive(Debug)]
+pub struct Publisher {
+    directory: PathBuf,
+    clusters: Folder,
+    endpoints: Folder,
+    routes: Folder,
+    admin: Admin,
+    mesh: Mesh,
+    ready: Vec<Endpoint>,
+}
+
+impl Publisher {
+    /// Writes the files with which Envoy starts: `mesh`, and no endpoint yet.
+    ///
+    /// # Errors
+    /// What the file system says.
+    pub fn create(directory: PathBuf, addresses: &Addresses, mesh: Mesh) -> io::Result<Self> {
+        let folder = |name: &str| Folder::create(directory.join(name));
+        let lds = discovery(listeners::all(addresses)).to_string();
+        folder(listeners::FOLDER)?.publish(Files::from([(LISTENERS_FILE.to_owned(), lds)]))?;
+        std::fs::write(
+            directory.join("bootstrap.json"),
+            bootstrap(addresses).to_string(),
+        )?;
+        let mut publisher = Self {
+            clusters: folder(CLUSTERS)?,
+            endpoints: folder(endpoints::FOLDER)?,
+            routes: folder(listeners::ROUTES)?,
+            admin: Admin::new(addresses.admin),
+            directory,
+            ready: Vec::new(),
+            mesh,
+        };
+        let translation = translate(&publisher.mesh);
+        let files = publisher.endpoint_files(&publisher.mesh);
+        publisher.endpoints.publish(files)?;
+        publisher
+            .clusters
+            .publish(cluster_files(&translation.clusters))?;
+        publisher.routes.publish(route_files(&translation))?;
+        Ok(publisher)
+    }
+
+    /// The directory in which Envoy is to run, with `bootstrap.json`.
+    pub fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    /// Envoy's admin interface.
+    pub fn admin(&self) -> &Admin {
+        &self.admin
+    }
+
+    /// Puts `mesh` in force.
+    ///
+    /// # Errors
+    /// When Envoy refuses it or does not answer; then the rules before are in force.
+    pub async fn take_over(&mut self, mesh: Mesh) -> Result<TakenOver, Error> {
+        let started = Instant::now();
+        let before = translate(&self.mesh);
+        let after = translate(&mesh);
+        match self.change(&before, &after, &mesh).await {
+            Ok(changed) => {
+                self.mesh = mesh;
+                let elapsed = started.elapsed();
+                Ok(TakenOver { changed, elapsed })
+            }
+            Err(error) => {
+                self.routes.publish(route_files(&before))?;
+                self.clusters.publish(cluster_files(&before.clusters))?;
+                self.endpoints.publish(self.endpoint_files(&self.mesh))?;
+                Err(error)
+            }
+        }
+    }
+
+    async fn change(
+        &mut self,
+        before: &Translation,
+        after: &Translation,
+        mesh: &Mesh,
+    ) -> Result<bool, Error> {
+        let mut union = before.clusters.clone();
+        union.extend(after.clusters.clone());
+        let mut endpoints = self.endpoint_files(&self.mesh);
+        endpoints.extend(self.endpoint_files(mesh));
+        self.endpoints.publish(endpoints)?;
+        let mut changed = self.publish_clusters(&union).await?;
+
+        let refusals = (
+            self.admin.standing(Set::Egress).await?.rejected,
+            self.admin.standing(Set::Ingress).await?.rejected,
+        );
+        let files = route_files(after);
+        if self.routes.publish(files.clone())? {
+            changed = true;
+            let version = |name: &str| version_of(&files, &format!("{name}.json"));
+            self.wait(Set::Egress, &version(routes::EGRESS), refusals.0)
+                .await?;
+            self.wait(Set::Ingress, &version(routes::INGRESS), refusals.1)
+                .await?;
+        }
+
+        changed |= self.publish_clusters(&after.clusters).await?;
+        self.endpoints.publish(self.endpoint_files(mesh))?;
+        Ok(changed)
+    }
+
+    async fn publish_clusters(
+        &mut self,
+        clusters: &BTreeMap<String, Value>,
+    ) -> Result<bool, Error> {
+        let refusals = self.admin.standing(Set::Clusters).await?.rejected;
+        let files = cluster_files(clusters);
+        let changed = self.clusters.publish(files.clone())?;
+        if changed {
+            let version = version_of(&files, CLUSTERS_FILE);
+            self.wait(Set::Clusters, &version, refusals).await?;
+        }
+        Ok(changed)
+    }
+
+    /// Waits until Envoy reports `version`, or one refusal more than before.
+    async fn wait(&self, set: Set, version: &str, refusals: u64) -> Result<(), Error> {
+        let deadline = Instant::now() + TAKE_OVER_DEADLINE;
+        loop {
+            let standing = self.admin.standing(set).await?;
+            if standing.rejected > refusals {
+                let reason = self.admin.last_refusal().await?;
+                return Err(Error::Refused(reason.unwrap_or_default()));
+            }
+            if standing.version == version && standing.warming == 0 {
+                return Ok(());
+            }
+            if Instant::now() >= deadline {
+                return Err(Error::Late);
+            }
+            tokio::time::sleep(POLL).await;
+        }
+    }
+
+    /// Says which instances take calls from now on. Does not wait for Envoy.
+    ///
+    /// # Errors
+    /// What the file system says.
+    pub fn set_endpoints(&mut self, ready: Vec<Endpoint>) -> io::Result<()> {
+        self.ready = ready;
+        self.endpoints.publish(self.endpoint_files(&self.mesh))?;
+        Ok(())
+    }
+
+    fn endpoint_files(&self, mesh: &Mesh) -> Files {
+        let assignments = endpoints::assignments(mesh, &self.ready).into_iter();
+        assignments
+            .map(|(cluster, assignment)| {
+                let response = discovery(vec![assignment]);
+                (endpoints::file(&cluster), response.to_string())
+            })
+            .collect()
+    }
+}
+
+impl Admin {
+    /// Waits until no cluster calls `address` any more.
+    ///
+    /// # Errors
+    /// Envoy does not answer, or keeps the address.
+    pub async fn gone(&self, address: SocketAddr) -> Result<(), Error> {
+        let deadline = Instant::now() + TAKE_OVER_DEADLINE;
+        while self.endpoints().await?.contains(&address) {
+            if Instant::now() >= deadline {
+                return Err(Error::Late);
+            }
+            tokio::time::sleep(POLL).await;
+        }
+        Ok(())
+    }
+}
+
+fn cluster_files(clusters: &BTreeMap<String, Value>) -> Files {
+    let response = discovery(clusters.values().cloned().collect());
+    Files::from([(CLUSTERS_FILE.to_owned(), response.to_string())])
+}
+
+fn route_files(translation: &Translation) -> Files {
+    let file = |name: &str, routes: &Value| {
+        (
+            format!("{name}.json"),
+            discovery(vec![routes.clone()]).to_string(),
+        )
+    };
+    Files::from([
+        file(routes::EGRESS, &translation.egress),
+        file(routes::INGRESS, &translation.ingress),
+    ])
+}
+
+fn version_of(files: &Files, name: &str) -> String {
+    let response: Value = files
+        .get(name)
+        .and_then(|text| serde_json::from_str(text).ok())
+        .unwrap_or_default();
+    response["version_info"]
+        .as_str()
+        .unwrap_or_default()
+        .to_owned()
+}

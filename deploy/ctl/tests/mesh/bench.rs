@@ -1,0 +1,232 @@
+//! A real Envoy with tiny services behind it, on free ports.
+
+use std::net::{SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use airsidectl::envoy::{Addresses, Endpoint, Program, Publisher};
+use airsidectl::istio::Source;
+use airsidectl::mesh::{self, Labels, Mesh, Registry, Rules, Service};
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body_util::combinators::BoxBody;
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::server::conn::auto;
+
+/// Envoy starts in well under a second; a loaded machine may take some.
+const START_DEADLINE: Duration = Duration::from_secs(30);
+
+/// The repository.
+pub(crate) fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .ancestors()
+        .nth(2)
+        .expect("the crate lies two levels below the root")
+        .to_owned()
+}
+
+/// The services of the default topology.
+pub(crate) fn registry() -> Registry {
+    let names = [
+        "alerts",
+        "camera-agent-1",
+        "camera-agent-2",
+        "collector",
+        "cpanel",
+        "face-recognition",
+        "image-analysis",
+        "momentum",
+        "section-1",
+    ];
+    names.into_iter().map(Service::airside).collect()
+}
+
+/// The default rules of the repository, in order of their files' names.
+pub(crate) fn default_rules() -> Rules {
+    let directory = root().join("deploy/istio/default");
+    let mut files: Vec<PathBuf> = std::fs::read_dir(directory)
+        .expect("the default rules are there")
+        .map(|entry| entry.expect("readable").path())
+        .collect();
+    files.sort();
+    let sources: Vec<Source> = files
+        .iter()
+        .map(|file| Source {
+            file: file.file_name().expect("a file").to_string_lossy().into(),
+            text: std::fs::read_to_string(file).expect("readable"),
+        })
+        .collect();
+    Rules::read(&sources).expect("the default rules are sound")
+}
+
+/// The default rules with `text` over them, resolved.
+pub(crate) fn with(text: &str) -> Mesh {
+    let newer = rules(text);
+    mesh::resolve(&default_rules().overlaid(&newer), &registry()).expect("sound rules")
+}
+
+/// The rules of one text.
+pub(crate) fn rules(text: &str) -> Rules {
+    let file = "test.yaml".to_owned();
+    let text = text.to_owned();
+    Rules::read(&[Source { file, text }]).expect("sound rules")
+}
+
+/// Envoy, its files, and the services started for it. Everything ends with it.
+pub(crate) struct Bench {
+    pub(crate) addresses: Addresses,
+    pub(crate) publisher: Publisher,
+    endpoints: Vec<Endpoint>,
+    _envoy: tokio::process::Child,
+    _directory: tempfile::TempDir,
+}
+
+impl Bench {
+    /// Envoy with the rules of `mesh`, and no service yet.
+    pub(crate) async fn start(mesh: Mesh) -> Self {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let [ingress, egress, admin] = free_addresses();
+        let addresses = Addresses {
+            ingress,
+            egress,
+            admin,
+        };
+        let publisher = Publisher::create(directory.path().to_owned(), &addresses, mesh)
+            .expect("files written");
+        let program = Program::find(&root()).expect("Envoy is installed: run `make setup`");
+        let envoy = tokio::process::Command::new(program.path())
+            .args(Program::arguments())
+            .current_dir(publisher.directory())
+            .stdin(Stdio::null())
+            .kill_on_drop(true)
+            .spawn()
+            .expect("Envoy starts");
+        let bench = Self {
+            addresses,
+            publisher,
+            endpoints: Vec::new(),
+            _envoy: envoy,
+            _directory: directory,
+        };
+        let deadline = Instant::now() + START_DEADLINE;
+        while !bench.publisher.admin().is_ready().await {
+            assert!(Instant::now() < deadline, "Envoy does not become ready");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        bench
+    }
+
+    /// Starts an instance of a service and waits until Envoy calls it.
+    pub(crate) async fn serve(&mut self, service: &str, version: &str) -> SocketAddr {
+        let address = upstream(&format!("{service}-{version}")).await;
+        let labels = [("app", service), ("version", version)];
+        self.endpoints.push(Endpoint {
+            service: Service::airside(service).fqdn(),
+            labels: labels.map(|(k, v)| (k.to_owned(), v.to_owned())).into(),
+            address,
+        });
+        self.publisher
+            .set_endpoints(self.endpoints.clone())
+            .expect("endpoints written");
+        let deadline = Instant::now() + START_DEADLINE;
+        let admin = self.publisher.admin().clone();
+        while !admin
+            .endpoints()
+            .await
+            .expect("Envoy answers")
+            .contains(&address)
+        {
+            assert!(Instant::now() < deadline, "Envoy does not call {address}");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        address
+    }
+
+    /// Takes an instance out of service.
+    pub(crate) async fn remove(&mut self, address: SocketAddr) {
+        self.endpoints
+            .retain(|endpoint| endpoint.address != address);
+        self.publisher
+            .set_endpoints(self.endpoints.clone())
+            .expect("endpoints written");
+        let admin = self.publisher.admin();
+        admin.gone(address).await.expect("Envoy lets go");
+    }
+
+    pub(crate) fn ingress(&self, path: &str) -> String {
+        format!("http://{}{path}", self.addresses.ingress)
+    }
+}
+
+fn free_addresses() -> [SocketAddr; 3] {
+    let held = [(); 3].map(|()| TcpListener::bind("127.0.0.1:0").expect("a free port"));
+    held.map(|listener| listener.local_addr().expect("bound"))
+}
+
+type Body = BoxBody<Bytes, hyper::Error>;
+
+/// A service that says who it is: `<name> <method> <path>`. A POST gets its own body back as it
+/// arrives. HTTP/1.1 and h2c on one port.
+async fn upstream(name: &str) -> SocketAddr {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
+        .await
+        .expect("a free port");
+    let address = listener.local_addr().expect("bound");
+    let name = name.to_owned();
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let name = name.clone();
+            tokio::spawn(async move {
+                let answer = hyper::service::service_fn(move |request| {
+                    std::future::ready(Ok::<_, hyper::Error>(answer(&name, request)))
+                });
+                let server = auto::Builder::new(TokioExecutor::new());
+                let _ = server.serve_connection(TokioIo::new(stream), answer).await;
+            });
+        }
+    });
+    address
+}
+
+fn answer(name: &str, request: Request<Incoming>) -> Response<Body> {
+    let said = format!("{name} {} {}", request.method(), request.uri().path());
+    let response = Response::builder()
+        .header("x-airside-instance", name)
+        .header("x-seen-request-id", header(&request, "x-request-id"))
+        .header("x-seen-host", host(&request));
+    let body = if request.method() == http::Method::POST {
+        request.into_body().boxed()
+    } else {
+        Full::from(said).map_err(|never| match never {}).boxed()
+    };
+    response.body(body).expect("a sound response")
+}
+
+fn header(request: &Request<Incoming>, name: &str) -> http::HeaderValue {
+    request
+        .headers()
+        .get(name)
+        .cloned()
+        .unwrap_or(http::HeaderValue::from_static(""))
+}
+
+fn host(request: &Request<Incoming>) -> String {
+    match request.uri().authority() {
+        Some(authority) => authority.to_string(),
+        None => header(request, "host")
+            .to_str()
+            .unwrap_or_default()
+            .to_owned(),
+    }
+}
+
+/// Labels, for tests of endpoints.
+pub(crate) fn labels(pairs: &[(&str, &str)]) -> Labels {
+    pairs
+        .iter()
+        .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+        .collect()
+}

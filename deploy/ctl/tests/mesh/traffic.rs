@@ -1,0 +1,355 @@
+//! What the rules do to requests through a real Envoy.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use airsidectl::fetch::{Answer, Client};
+use bytes::Bytes;
+use http::{Method, Request, StatusCode};
+use http_body_util::{BodyExt, StreamBody};
+use hyper::body::Frame;
+use hyper_util::client::legacy::Client as Pool;
+use hyper_util::rt::TokioExecutor;
+use tokio_stream::wrappers::ReceiverStream;
+
+use crate::bench::{self, Bench};
+
+const DEADLINE: Duration = Duration::from_secs(10);
+
+/// The ingress rules of the control panel with these weights for v1 and v2.
+fn weights(v1: u32, v2: u32) -> String {
+    format!(
+        "
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {{name: cpanel-ingress}}
+spec:
+  hosts: ['*']
+  gateways: [airside]
+  http:
+  - route:
+    - destination: {{host: cpanel, subset: v1, port: {{number: 8080}}}}
+      weight: {v1}
+    - destination: {{host: cpanel, subset: v2, port: {{number: 8080}}}}
+      weight: {v2}
+"
+    )
+}
+
+async fn panel() -> Bench {
+    let mut bench = Bench::start(bench::with(
+        "\
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: {name: momentum}
+spec: {host: momentum}
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: momentum}
+spec: {hosts: [momentum], http: [{route: [{destination: {host: momentum}}]}]}
+",
+    ))
+    .await;
+    bench.serve("cpanel", "v1").await;
+    bench.serve("cpanel", "v2").await;
+    bench
+}
+
+async fn get(client: &Client, url: &str, headers: &[(&str, &str)]) -> Answer {
+    let headers: Vec<(String, String)> = headers
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+        .collect();
+    client
+        .send(Method::GET, url, &headers)
+        .await
+        .expect("Envoy answers")
+}
+
+#[tokio::test]
+async fn everything_goes_to_v1_by_default_and_fault_stays_inside() {
+    let bench = panel().await;
+    let client = Client::new(DEADLINE);
+    for _ in 0..20 {
+        let answer = get(&client, &bench.ingress("/status"), &[]).await;
+        assert_eq!(answer.body, "cpanel-v1 GET /status");
+    }
+    for path in [
+        "/fault",
+        "/fault?a=b",
+        "/fault/",
+        "/./fault",
+        "/x/../fault",
+        "/%66ault",
+        "/fault/x",
+    ] {
+        let answer = get(&client, &bench.ingress(path), &[]).await;
+        assert_eq!(
+            answer.status,
+            StatusCode::NOT_FOUND,
+            "{path}: {}",
+            answer.body
+        );
+        assert_eq!(answer.body, "not found", "{path} must not reach a service");
+    }
+}
+
+#[tokio::test]
+async fn weights_share_requests_and_a_zero_weight_gets_none() {
+    let mut bench = panel().await;
+    let client = Client::new(DEADLINE);
+    for (v1, v2) in [(50, 50), (0, 100), (3, 1)] {
+        let taken = bench
+            .publisher
+            .take_over(bench::with(&weights(v1, v2)))
+            .await;
+        assert!(taken.expect("taken over").changed);
+        let mut second = 0;
+        for _ in 0..400 {
+            let answer = get(&client, &bench.ingress("/status"), &[]).await;
+            second += u32::from(answer.body.starts_with("cpanel-v2"));
+        }
+        // Five standard deviations of 400 draws at one half: a false alarm in a million runs.
+        let expected = 400 * v2 / (v1 + v2);
+        assert!(
+            second.abs_diff(expected) <= 50,
+            "{v1}/{v2}: {second} of 400 at v2"
+        );
+        if v1 == 0 {
+            assert_eq!(second, 400);
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_first_rule_that_matches_decides() {
+    let mut bench = panel().await;
+    let rules = "
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: cpanel-ingress}
+spec:
+  hosts: ['*']
+  gateways: [airside]
+  http:
+  - match:
+    - headers: {x-airside-user-group: {exact: test}}
+    - headers: {user-agent: {regex: '.*Firefox.*'}, x-beta: {}}
+      uri: {prefix: /page}
+    - queryParams: {panel: {exact: v2}}
+      method: {exact: GET}
+    route: [{destination: {host: cpanel, subset: v2, port: {number: 8080}}}]
+  - match: [{uri: {regex: '/teapot/[0-9]+'}}]
+    directResponse: {status: 418}
+  - route: [{destination: {host: cpanel, subset: v1, port: {number: 8080}}}]
+";
+    bench
+        .publisher
+        .take_over(bench::with(rules))
+        .await
+        .expect("taken over");
+    let client = Client::new(DEADLINE);
+    let firefox = ("user-agent", "Mozilla Firefox 1");
+    let cases: [(&str, &[(&str, &str)], &str); 7] = [
+        ("/status", &[], "cpanel-v1"),
+        ("/status", &[("x-airside-user-group", "test")], "cpanel-v2"),
+        ("/status", &[("x-airside-user-group", "tests")], "cpanel-v1"),
+        ("/page/1", &[firefox, ("x-beta", "yes")], "cpanel-v2"),
+        ("/page/1", &[firefox], "cpanel-v1"),
+        ("/index", &[firefox, ("x-beta", "yes")], "cpanel-v1"),
+        ("/status?panel=v2", &[], "cpanel-v2"),
+    ];
+    for (path, headers, expected) in cases {
+        let answer = get(&client, &bench.ingress(path), headers).await;
+        assert_eq!(
+            answer.header("x-airside-instance"),
+            Some(expected),
+            "{path} {headers:?}"
+        );
+    }
+    let answer = get(&client, &bench.ingress("/teapot/1"), &[]).await;
+    assert_eq!(answer.status.as_u16(), 418);
+}
+
+#[tokio::test]
+async fn services_call_each_other_by_any_form_of_the_name() {
+    let bench = panel().await;
+    let client = Client::new(DEADLINE);
+    let egress = format!("http://{}/status", bench.addresses.egress);
+    for host in [
+        "cpanel",
+        "cpanel:8080",
+        "cpanel.default:8080",
+        "cpanel.default.svc.cluster.local:8080",
+    ] {
+        let headers = [("host", host), ("x-request-id", "frame-7")];
+        let answer = get(&client, &egress, &headers).await;
+        assert_eq!(answer.body, "cpanel-v1 GET /status", "{host}");
+        assert_eq!(answer.header("x-seen-request-id"), Some("frame-7"));
+        assert_eq!(answer.header("x-seen-host"), Some(host));
+    }
+    // A service that has no instance says so at once; a host outside the mesh is called by its name.
+    let answer = get(&client, &egress, &[("host", "momentum")]).await;
+    assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
+    let outside = bench.addresses.admin.to_string();
+    let ready = format!("http://{}/ready", bench.addresses.egress);
+    let answer = get(&client, &ready, &[("host", outside.as_str())]).await;
+    assert_eq!(answer.body.trim(), "LIVE");
+}
+
+#[tokio::test]
+async fn the_ingress_keeps_a_request_id() {
+    let bench = panel().await;
+    let headers = [("x-request-id", "mine")];
+    let answer = get(&Client::new(DEADLINE), &bench.ingress("/status"), &headers).await;
+    assert_eq!(answer.header("x-seen-request-id"), Some("mine"));
+}
+
+#[tokio::test]
+async fn no_request_fails_while_rules_and_instances_change() {
+    let mut bench = panel().await;
+    let url = bench.ingress("/status");
+    let stop = Arc::new(AtomicBool::new(false));
+    let asked = Arc::new(AtomicUsize::new(0));
+    let clients: Vec<_> = (0..4)
+        .map(|_| {
+            let (url, stop, asked) = (url.clone(), Arc::clone(&stop), Arc::clone(&asked));
+            tokio::spawn(async move {
+                let client = Client::new(DEADLINE);
+                while !stop.load(Ordering::Relaxed) {
+                    let answer = client.get(&url).await.expect("an answer");
+                    assert_eq!(answer.status, StatusCode::OK, "{}", answer.body);
+                    asked.fetch_add(1, Ordering::Relaxed);
+                }
+            })
+        })
+        .collect();
+    for round in 0..10u32 {
+        let weights = weights(round * 10, 100 - round * 10);
+        let subset = format!(
+            "
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: {{name: cpanel}}
+spec:
+  host: cpanel
+  trafficPolicy: {{loadBalancer: {{simple: {}}}}}
+  subsets:
+  - {{name: v1, labels: {{version: v1}}}}
+  - {{name: v2, labels: {{version: v2}}}}
+  - {{name: round-{round}, labels: {{app: cpanel}}}}
+---{weights}",
+            if round % 2 == 0 {
+                "RANDOM"
+            } else {
+                "ROUND_ROBIN"
+            }
+        );
+        bench
+            .publisher
+            .take_over(bench::with(&subset))
+            .await
+            .expect("taken over");
+        let extra = bench.serve("cpanel", "v2").await;
+        bench.remove(extra).await;
+    }
+    stop.store(true, Ordering::Relaxed);
+    for client in clients {
+        client.await.expect("no request failed");
+    }
+    assert!(asked.load(Ordering::Relaxed) > 50, "{asked:?}");
+}
+
+#[tokio::test]
+async fn a_stream_outlives_changes_of_rules_and_endpoints() {
+    let mut bench = panel().await;
+    bench.serve("collector", "v1").await;
+    let pool: Pool<_, StreamBody<ReceiverStream<Result<Frame<Bytes>, hyper::Error>>>> =
+        Pool::builder(TokioExecutor::new())
+            .http2_only(true)
+            .build_http();
+    let (frames, body) = tokio::sync::mpsc::channel(4);
+    let request = Request::post(format!("http://{}/frames", bench.addresses.egress))
+        .header("host", "collector:9090")
+        .body(StreamBody::new(ReceiverStream::new(body)))
+        .expect("a sound request");
+    let (mut head, body) = request.into_parts();
+    head.uri = format!("http://{}/frames", bench.addresses.egress)
+        .parse()
+        .expect("an address");
+    let mut answer = {
+        let (parts, ()) = Request::builder().body(()).expect("sound").into_parts();
+        drop(parts);
+        head.headers
+            .insert("content-type", "application/grpc".parse().expect("sound"));
+        pool.request(Request::from_parts(head, body))
+            .await
+            .expect("a stream")
+            .into_body()
+    };
+    let megabyte = Bytes::from(vec![7; 1 << 20]);
+    for round in 0..5u32 {
+        frames
+            .send(Ok(Frame::data(megabyte.clone())))
+            .await
+            .expect("taken");
+        let mut back = 0;
+        while back < megabyte.len() {
+            let frame = answer
+                .frame()
+                .await
+                .expect("the stream goes on")
+                .expect("unbroken");
+            back += frame.into_data().expect("data").len();
+        }
+        let rules = weights(round, 1);
+        bench
+            .publisher
+            .take_over(bench::with(&rules))
+            .await
+            .expect("taken over");
+        let other = bench.serve("collector", "v1").await;
+        bench.remove(other).await;
+    }
+    drop(frames);
+    assert!(
+        answer
+            .frame()
+            .await
+            .is_none_or(|end| end.expect("unbroken").is_trailers())
+    );
+}
+
+#[tokio::test]
+async fn what_envoy_refuses_changes_nothing() {
+    let mut bench = panel().await;
+    let rules = "
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: cpanel-ingress}
+spec:
+  hosts: ['*']
+  gateways: [airside]
+  http:
+  - match: [{uri: {regex: '['}}]
+    route: [{destination: {host: cpanel, subset: v2, port: {number: 8080}}}]
+";
+    let error = bench
+        .publisher
+        .take_over(bench::with(rules))
+        .await
+        .expect_err("refused");
+    assert!(error.to_string().contains("missing ]"), "{error}");
+    let answer = get(&Client::new(DEADLINE), &bench.ingress("/status"), &[]).await;
+    assert_eq!(answer.body, "cpanel-v1 GET /status");
+    let sound = bench::with(&weights(0, 1));
+    bench
+        .publisher
+        .take_over(sound)
+        .await
+        .expect("the next rules are taken over");
+    let answer = get(&Client::new(DEADLINE), &bench.ingress("/status"), &[]).await;
+    assert_eq!(answer.body, "cpanel-v2 GET /status");
+}
