@@ -1,0 +1,46 @@
+# Airside. `make run` sets everything up and runs it; `make test` passes the tests. `make help` lists the rest.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+# dev builds in minutes, with the code that touches pixels optimised; PROFILE=release takes twice as long.
+PROFILE ?= dev
+BIN := target/$(if $(filter dev,$(PROFILE)),debug,$(PROFILE))
+CARGO_FLAGS := --locked --profile $(PROFILE)
+
+.PHONY: help setup build models demo run test lint bench clean
+
+help: ## List the targets
+	@grep -hE '^[a-z0-9_-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 26
+
+setup: ## Install what this machine lacks (Debian packages, Python wheels)
+	@deploy/setup/setup.sh
+
+build: setup ## Build every program
+	cargo build --workspace $(CARGO_FLAGS)
+
+models: build ## Obtain, verify and convert the face nets into models/
+	$(BIN)/airside models pull
+
+demo: models ## Make the demo films, their truth and the gallery
+	$(BIN)/airsidectl demo footage
+
+run: demo ## Set up, then run cameras, services and the mesh: http://localhost:31221
+	$(BIN)/airsidectl up
+
+lint: setup ## Formatting, clippy and rustdoc, warnings denied
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked --document-private-items
+
+test: lint models ## Everything that must hold: lint, then all tests
+	cargo test --workspace $(CARGO_FLAGS)
+
+bench: setup ## Measure against bare limits in the same run; prints tables of ratios
+	cargo build --workspace --release --locked
+	target/release/airside models pull
+	cargo bench --workspace --locked
+
+clean: ## Remove what was built and made
+	rm -rf target .airside models demo gallery

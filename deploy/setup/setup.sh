@@ -1,0 +1,44 @@
+#!/usr/bin/env bash
+# Installs what building, running and testing Airside need and this machine lacks. Says what it does;
+# a second run only looks. Everything beside the Debian packages goes into .airside/ of the repository.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+here=deploy/setup
+say() { printf 'setup: %s\n' "$*"; }
+fail() { say "$*" >&2; exit 1; }
+
+command -v cargo >/dev/null || fail "cargo is missing; install a Rust toolchain (1.95 or newer) first"
+
+# 1. Debian packages.
+wanted=$(grep -v '^#' $here/apt.txt)
+# npm comes with Node.js where that was not installed from Debian.
+command -v npm >/dev/null || wanted="$wanted npm"
+missing=()
+for package in $wanted; do
+    state=$(dpkg-query --show --showformat='${db:Status-Status}' "$package" 2>/dev/null || true)
+    [ "$state" = installed ] || missing+=("$package")
+done
+if [ ${#missing[@]} -gt 0 ]; then
+    root=()
+    if [ "$(id -u)" -ne 0 ]; then
+        command -v sudo >/dev/null || fail "these Debian packages are missing; install them as root: ${missing[*]}"
+        root=(sudo)
+    fi
+    say "installing ${#missing[@]} Debian packages: ${missing[*]}"
+    "${root[@]}" apt-get update --quiet --quiet
+    "${root[@]}" env DEBIAN_FRONTEND=noninteractive \
+        apt-get install --yes --quiet --quiet --no-install-recommends "${missing[@]}" >/dev/null
+else
+    say "Debian packages: all there"
+fi
+
+# 2. Python wheels. The stamp is the list of pins that the environment was made from.
+venv=.airside/venv
+if cmp --silent $here/requirements.txt $venv/requirements.txt; then
+    say "Python wheels: all there"
+else
+    say "installing Python wheels into $venv: $(grep -v '^#' $here/requirements.txt | tr '\n' ' ')"
+    [ -x $venv/bin/pip ] || python3 -m venv $venv
+    $venv/bin/pip install --quiet --disable-pip-version-check --requirement $here/requirements.txt
+    cp $here/requirements.txt $venv/requirements.txt
+fi
