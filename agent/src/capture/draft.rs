@@ -1,0 +1,315 @@
+//! A pipeline while it is being put together: each kind of source adds its head to the common tail.
+
+use std::sync::{
+    Arc, Mutex, PoisonError,
+    atomic::{AtomicBool, AtomicU64, Ordering},
+};
+
+use airside_core::Timestamp;
+use bytes::Bytes;
+use gstreamer::{self as gst, prelude::*};
+use gstreamer_app::{AppSink, AppSinkCallbacks};
+use tokio::sync::mpsc;
+
+use super::{Error, Format, Picture, Pictures, Source, cadence::Cadence, pipeline::Pipeline};
+
+/// Pictures that may wait to be taken: enough for a hiccup of the taker, too few to grow stale or large.
+const PICTURES_WAITING: usize = 8;
+
+/// What tells when a picture is due.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Pace {
+    /// The camera itself: pictures are taken as they come.
+    Live,
+    /// The timestamps within the material.
+    Timestamps,
+    /// The same; and at its end the material begins again.
+    Looped,
+}
+
+/// What a demuxer offered until something of it was taken.
+#[derive(Debug, Default)]
+pub(super) struct Offer {
+    taken: AtomicBool,
+    refused: Mutex<Vec<String>>,
+}
+
+impl Offer {
+    /// Names of what was offered, if nothing was taken.
+    pub(super) fn refused(&self) -> Option<Vec<String>> {
+        (!self.taken.load(Ordering::Acquire)).then(|| self.lock().clone())
+    }
+
+    fn refuse(&self, name: &str) {
+        let mut refused = self.lock();
+        if !refused.iter().any(|known| known == name) {
+            refused.push(name.to_owned());
+        }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<String>> {
+        self.refused.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A pipeline whose tail (convert, scale, encode, hand over) stands and whose head is still missing.
+pub(super) struct Draft {
+    name: String,
+    format: Format,
+    pace: Pace,
+    pipeline: gst::Pipeline,
+    entry: gst::Element,
+    wanted: Option<(&'static str, Arc<Offer>)>,
+    sender: mpsc::Sender<Result<Picture, Error>>,
+    receiver: mpsc::Receiver<Result<Picture, Error>>,
+    overruns: Arc<AtomicU64>,
+}
+
+impl Draft {
+    pub(super) fn new(source: &dyn Source, format: &Format, pace: Pace) -> Result<Self, Error> {
+        let name = source.to_string();
+        gst::init().map_err(|error| Error::of_pipeline(name.clone(), &error))?;
+        let (sender, receiver) = mpsc::channel(PICTURES_WAITING);
+        let overruns = Arc::default();
+        let pipeline = gst::Pipeline::new();
+        let entry = add(&pipeline, "videoconvertscale")?;
+        let scaled = add(&pipeline, "capsfilter")?;
+        let encoder = add(&pipeline, "jpegenc")?;
+        let sink = picture_sink(pace, sender.clone(), Arc::clone(&overruns));
+        let draft = Self {
+            name,
+            format: *format,
+            pace,
+            pipeline,
+            entry,
+            wanted: None,
+            sender,
+            receiver,
+            overruns,
+        };
+        scaled.set_property("caps", draft.raw_caps());
+        encoder.set_property("quality", i32::from(format.jpeg_quality));
+        let sink = draft.add_built(sink)?;
+        draft.link(&[&draft.entry, &scaled, &encoder, &sink])?;
+        draft.thin_out();
+        Ok(draft)
+    }
+
+    /// Where the head's raw video goes in.
+    pub(super) fn entry(&self) -> gst::Element {
+        self.entry.clone()
+    }
+
+    /// Raw video as the encoder gets it. I420 is what decoders yield and JPEG stores: nothing to convert but the size.
+    pub(super) fn raw_caps(&self) -> gst::Caps {
+        gst::Caps::builder("video/x-raw")
+            .field("format", "I420")
+            .field("width", pixels(self.format.width))
+            .field("height", pixels(self.format.height))
+            .field("pixel-aspect-ratio", gst::Fraction::new(1, 1))
+            .build()
+    }
+
+    /// Adds the element `factory`.
+    pub(super) fn add(&self, factory: &str) -> Result<gst::Element, Error> {
+        add(&self.pipeline, factory)
+    }
+
+    /// Adds an element that was configured before.
+    pub(super) fn add_built(&self, element: impl IsA<gst::Element>) -> Result<gst::Element, Error> {
+        let element = element.upcast();
+        self.pipeline
+            .add(&element)
+            .map_err(|error| self.failed(&error))?;
+        Ok(element)
+    }
+
+    /// Adds the H.264 decoder. One thread costs least CPU and keeps up with any camera.
+    pub(super) fn add_decoder(&self) -> Result<gst::Element, Error> {
+        let decoder = self.add("avdec_h264")?;
+        decoder.set_property("max-threads", 1);
+        Ok(decoder)
+    }
+
+    /// Links the elements in this order.
+    pub(super) fn link(&self, elements: &[&gst::Element]) -> Result<(), Error> {
+        gst::Element::link_many(elements).map_err(|error| self.failed(&error))
+    }
+
+    /// Links the first fitting stream that `demuxer` finds to `into`. If there is none, the camera ends with
+    /// [`Error::NothingToPlay`], saying that `wanted` is missing and what there is instead.
+    ///
+    /// `fits` returns the name of a stream that does not fit.
+    pub(super) fn link_when_offered(
+        &mut self,
+        demuxer: &gst::Element,
+        into: &gst::Element,
+        wanted: &'static str,
+        fits: fn(&gst::StructureRef) -> Result<(), String>,
+    ) {
+        let offer = Arc::<Offer>::default();
+        self.wanted = Some((wanted, Arc::clone(&offer)));
+        let (into, seen) = (into.downgrade(), Arc::clone(&offer));
+        demuxer.connect_pad_added(move |_, pad| {
+            let caps = pad.current_caps().unwrap_or_else(|| pad.query_caps(None));
+            let verdict = caps
+                .structure(0)
+                .map_or(Err("nothing known".to_owned()), fits);
+            let entry = into.upgrade().and_then(|into| into.static_pad("sink"));
+            match (verdict, entry) {
+                (Ok(()), Some(entry)) if !entry.is_linked() => {
+                    // A pad that cannot be linked stops the pipeline with an error on the bus.
+                    seen.taken
+                        .store(pad.link(&entry).is_ok(), Ordering::Release);
+                }
+                (Ok(()), _) => {}
+                (Err(name), _) => seen.refuse(&name),
+            }
+        });
+        let (name, sender) = (self.name.clone(), self.sender.clone());
+        demuxer.connect_no_more_pads(move |_| {
+            if let Some(found) = offer.refused() {
+                let name = name.clone();
+                // Nothing else can be in the way: a camera with nothing to play has sent no picture.
+                let _ = sender.try_send(Err(Error::NothingToPlay {
+                    wanted,
+                    name,
+                    found,
+                }));
+            }
+        });
+    }
+
+    /// Reports that the head has nothing more to give. For heads that feed the pipeline themselves.
+    pub(super) fn reporter(&self) -> mpsc::Sender<Result<Picture, Error>> {
+        self.sender.clone()
+    }
+
+    /// Starts the pipeline.
+    pub(super) fn start(self) -> Result<Box<dyn Pictures>, Error> {
+        Pipeline::start(Self::into_parts(self)).map(|pipeline| Box::new(pipeline) as _)
+    }
+
+    fn into_parts(self) -> super::pipeline::Parts {
+        super::pipeline::Parts {
+            name: self.name,
+            pipeline: self.pipeline,
+            looped: self.pace == Pace::Looped,
+            wanted: self.wanted,
+            stall: self.format.stall,
+            receiver: self.receiver,
+            overruns: self.overruns,
+        }
+    }
+
+    /// Drops frames that are not due where the tail begins, before they are scaled and encoded.
+    fn thin_out(&self) {
+        let Some(pad) = self.entry.static_pad("sink") else {
+            return;
+        };
+        let cadence = Mutex::new(Cadence::new(self.format.fps));
+        pad.add_probe(gst::PadProbeType::BUFFER, move |pad, info| {
+            let time = info
+                .buffer()
+                .and_then(|buffer| buffer.pts())
+                .and_then(|pts| running_time(pad, pts));
+            let mut cadence = cadence.lock().unwrap_or_else(PoisonError::into_inner);
+            match time {
+                // Not `Drop`: the bindings release the buffer already, and GStreamer 1.22 would try again.
+                Some(time) if !cadence.take(time.into()) => gst::PadProbeReturn::Handled,
+                _ => gst::PadProbeReturn::Ok,
+            }
+        });
+    }
+
+    fn failed(&self, error: &gst::glib::BoolError) -> Error {
+        Error::Failed {
+            name: self.name.clone(),
+            reason: error.message.to_string(),
+        }
+    }
+}
+
+/// GStreamer counts pixels in `i32`; configuration allows no more than that.
+pub(super) fn pixels(count: u32) -> i32 {
+    i32::try_from(count).unwrap_or(i32::MAX)
+}
+
+fn add(pipeline: &gst::Pipeline, factory: &str) -> Result<gst::Element, Error> {
+    let missing = |_| Error::MissingElement {
+        element: factory.to_owned(),
+        package: package_of(factory),
+    };
+    let element = gst::ElementFactory::make(factory)
+        .build()
+        .map_err(missing)?;
+    pipeline.add(&element).map_err(missing)?;
+    Ok(element)
+}
+
+/// The Debian package that brings an element this module uses.
+fn package_of(factory: &str) -> &'static str {
+    match factory {
+        "avdec_h264" => "gstreamer1.0-libav",
+        "qtdemux" | "rtspsrc" | "rtph264depay" | "jpegenc" | "jpegdec" | "pngdec" | "v4l2src" => {
+            "gstreamer1.0-plugins-good"
+        }
+        "filesrc" | "capsfilter" => "libgstreamer1.0-0",
+        _ => "gstreamer1.0-plugins-base",
+    }
+}
+
+/// Time since the pipeline started, as the segment in force on `pad` maps it.
+fn running_time(pad: &gst::Pad, pts: gst::ClockTime) -> Option<gst::ClockTime> {
+    let segment = pad.sticky_event::<gst::event::Segment>(0)?;
+    segment
+        .segment()
+        .downcast_ref::<gst::ClockTime>()?
+        .to_running_time(pts)
+}
+
+fn picture_sink(
+    pace: Pace,
+    sender: mpsc::Sender<Result<Picture, Error>>,
+    overruns: Arc<AtomicU64>,
+) -> AppSink {
+    let take = move |sink: &AppSink| {
+        let sample = sink.pull_sample().map_err(|_| gst::FlowError::Eos)?;
+        let picture = picture(sink, &sample).ok_or(gst::FlowError::Error)?;
+        match sender.try_send(Ok(picture)) {
+            Ok(()) => Ok(gst::FlowSuccess::Ok),
+            Err(mpsc::error::TrySendError::Full(_)) => {
+                overruns.fetch_add(1, Ordering::Relaxed);
+                Ok(gst::FlowSuccess::Ok)
+            }
+            Err(mpsc::error::TrySendError::Closed(_)) => Err(gst::FlowError::Eos),
+        }
+    };
+    AppSink::builder()
+        .caps(&gst::Caps::new_empty_simple("image/jpeg"))
+        .sync(pace != Pace::Live)
+        .enable_last_sample(false)
+        .callbacks(AppSinkCallbacks::builder().new_sample(take).build())
+        .build()
+}
+
+/// Copies the picture out of its buffer: the encoder's buffers are as large as the raw frame, and a window full
+/// of them would cost ten times the memory of the copies.
+fn picture(sink: &AppSink, sample: &gst::Sample) -> Option<Picture> {
+    let buffer = sample.buffer()?;
+    let jpeg = Bytes::copy_from_slice(&buffer.map_readable().ok()?);
+    let seen = sample
+        .segment()
+        .and_then(|segment| segment.downcast_ref::<gst::ClockTime>())
+        .zip(buffer.pts())
+        .and_then(|(segment, pts)| segment.to_running_time(pts));
+    let delay = sink
+        .current_running_time()
+        .zip(seen)
+        .and_then(|(now, seen)| now.checked_sub(seen))
+        .unwrap_or(gst::ClockTime::ZERO);
+    Some(Picture {
+        captured_at: Timestamp::now().before(delay.into()),
+        jpeg,
+    })
+}

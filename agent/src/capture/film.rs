@@ -1,0 +1,74 @@
+//! Films: H.264 in MP4, played over and over at their own speed.
+
+use std::{
+    fmt,
+    fs::File,
+    io::Read,
+    path::{Path, PathBuf},
+};
+
+use gstreamer::prelude::*;
+
+use super::{
+    Error, Format, Pictures, Source,
+    draft::{Draft, Pace},
+};
+
+/// What a film holds if it can be played.
+const WANTED: &str = "H.264 video (MP4)";
+
+/// Types of the box that an MP4 or QuickTime file may begin with.
+const FIRST_BOXES: [&[u8; 4]; 6] = [b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide"];
+
+/// A film file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Film(PathBuf);
+
+impl Film {
+    pub(super) fn new(path: &Path) -> Self {
+        Self(path.to_owned())
+    }
+
+    /// Refuses what is no MP4 at all with a better reason than the demuxer gives.
+    fn check(&self) -> Result<(), Error> {
+        let mut head = Vec::new();
+        File::open(&self.0)
+            .and_then(|file| file.take(8).read_to_end(&mut head))
+            .map_err(|error| Error::of_io(self.0.clone(), error))?;
+        let first_box = head.get(4..8);
+        if FIRST_BOXES.iter().any(|known| first_box == Some(*known)) {
+            return Ok(());
+        }
+        Err(Error::NothingToPlay {
+            wanted: WANTED,
+            name: self.to_string(),
+            found: Vec::new(),
+        })
+    }
+}
+
+impl fmt::Display for Film {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.display().fmt(f)
+    }
+}
+
+impl Source for Film {
+    fn open(&self, format: &Format) -> Result<Box<dyn Pictures>, Error> {
+        self.check()?;
+        let mut draft = Draft::new(self, format, Pace::Looped)?;
+        let file = draft.add("filesrc")?;
+        file.set_property("location", &self.0);
+        let demuxer = draft.add("qtdemux")?;
+        let decoder = draft.add_decoder()?;
+        draft.link(&[&file, &demuxer])?;
+        draft.link(&[&decoder, &draft.entry()])?;
+        draft.link_when_offered(&demuxer, &decoder, WANTED, |stream| {
+            match stream.name().as_str() {
+                "video/x-h264" => Ok(()),
+                other => Err(other.to_owned()),
+            }
+        });
+        draft.start()
+    }
+}

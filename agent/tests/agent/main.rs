@@ -1,0 +1,19 @@
+//! The agent with real films, cameras and collectors.
+
+#![allow(missing_docs)]
+
+mod film;
+mod rtsp;
+mod sources;
+
+use std::time::{Duration, Instant};
+
+/// Waits until `condition` holds, at most ten seconds.
+async fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(10);
+    let mut tick = tokio::time::interval(Duration::from_millis(10));
+    while !condition() {
+        assert!(Instant::now() < deadline, "in vain: {what}");
+        tick.tick().await;
+    }
+}
