@@ -31,13 +31,27 @@ impl Rect {
     /// Intersection over union, 0 to 1.
     #[must_use]
     pub fn iou(&self, other: &Self) -> f32 {
-        let width = (self.x + self.width).min(other.x + other.width) - self.x.max(other.x);
-        let height = (self.y + self.height).min(other.y + other.height) - self.y.max(other.y);
-        if width <= 0.0 || height <= 0.0 {
+        let shared = self.intersection(other);
+        if shared <= 0.0 {
             return 0.0;
         }
-        let shared = width * height;
         shared / (self.area() + other.area() - shared)
+    }
+
+    /// Share of the smaller rectangle that both have in common, 0 to 1.
+    #[must_use]
+    pub fn shared_with(&self, other: &Self) -> f32 {
+        let shared = self.intersection(other);
+        if shared <= 0.0 {
+            return 0.0;
+        }
+        shared / self.area().min(other.area())
+    }
+
+    fn intersection(&self, other: &Self) -> f32 {
+        let width = (self.x + self.width).min(other.x + other.width) - self.x.max(other.x);
+        let height = (self.y + self.height).min(other.y + other.height) - self.y.max(other.y);
+        width.max(0.0) * height.max(0.0)
     }
 }
 
@@ -58,6 +72,7 @@ mod tests {
     fn iou_of_halves_and_strangers() {
         assert!((square(0.0, 2.0).iou(&square(1.0, 2.0)) - 1.0 / 3.0).abs() < 1e-6);
         assert_eq!(square(0.0, 1.0).iou(&square(1.0, 1.0)), 0.0);
+        assert_eq!(square(0.0, 4.0).shared_with(&square(1.0, 2.0)), 1.0);
         assert_eq!(square(0.0, 1.0).iou(&square(0.0, 1.0)), 1.0);
     }
 }
