@@ -103,44 +103,8 @@ impl Admin {
         })
     }
 
-    /// What Envoy said about the newest version it refused.
-    ///
-    /// # Errors
-    /// Envoy does not answer.
-    pub(super) async fn last_refusal(&self) -> Result<Option<String>, fetch::Error> {
-        let dump = self.get("/config_dump").await?;
-        let Ok(dump) = serde_json::from_str::<serde_json::Value>(&dump) else {
-            return Ok(None);
-        };
-        let mut refusals = Vec::new();
-        collect_refusals(&dump, &mut refusals);
-        refusals.sort();
-        Ok(refusals.pop().map(|(_, details)| details))
-    }
-
     async fn get(&self, path: &str) -> Result<String, fetch::Error> {
         let url = format!("http://{}{path}", self.address);
         Ok(self.client.get(&url).await?.body)
-    }
-}
-
-/// Every `error_state` of a dump with the time it happened at.
-fn collect_refusals(value: &serde_json::Value, refusals: &mut Vec<(String, String)>) {
-    match value {
-        serde_json::Value::Object(fields) => {
-            if let Some(state) = fields.get("error_state") {
-                let text = |name: &str| state[name].as_str().unwrap_or_default().to_owned();
-                refusals.push((text("last_update_attempt"), text("details")));
-            }
-            fields
-                .values()
-                .for_each(|field| collect_refusals(field, refusals));
-        }
-        serde_json::Value::Array(items) => {
-            items
-                .iter()
-                .for_each(|item| collect_refusals(item, refusals));
-        }
-        _ => {}
     }
 }

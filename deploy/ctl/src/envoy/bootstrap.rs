@@ -26,6 +26,18 @@ pub fn bootstrap(addresses: &Addresses) -> Value {
             "lds_config": watched(listeners::FOLDER, publish::LISTENERS_FILE),
             "cds_config": watched(publish::CLUSTERS, publish::CLUSTERS_FILE),
         },
+        "overload_manager": { "resource_monitors": [connection_limit()] },
+    })
+}
+
+/// Envoy asks for a limit; this one is the number of ports there are.
+fn connection_limit() -> Value {
+    json!({
+        "name": "envoy.resource_monitors.global_downstream_max_connections",
+        "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.resource_monitors.downstream_connections.v3.DownstreamConnectionsConfig",
+            "max_active_downstream_connections": u16::MAX,
+        },
     })
 }
 

@@ -120,6 +120,7 @@ fn passthrough() -> Value {
             "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
                 "@type": "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
                 "use_downstream_protocol_config": { "http2_protocol_options": http2() },
+                "upstream_http_protocol_options": { "auto_sni": true, "auto_san_validation": true },
             }
         },
     })

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::os::unix::fs::symlink;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::{fs, process};
 
 /// Files by name.
@@ -32,11 +32,6 @@ impl Folder {
             generation: 0,
             files: None,
         })
-    }
-
-    /// What is published; nothing before the first time.
-    pub(super) fn files(&self) -> Option<&Files> {
-        self.files.as_ref()
     }
 
     /// Makes `files` the current generation by one rename, unless they are it already. Says
@@ -70,11 +65,6 @@ impl Folder {
     fn generation_path(&self, generation: u64) -> PathBuf {
         self.root.join(generation.to_string())
     }
-
-    /// Where the folder is.
-    pub(super) fn root(&self) -> &Path {
-        &self.root
-    }
 }
 
 #[cfg(test)]
@@ -89,13 +79,13 @@ mod tests {
     fn current_is_always_the_last_published() {
         let directory = tempfile::tempdir().expect("a temporary directory");
         let mut folder = Folder::create(directory.path().join("routes")).expect("created");
-        let current = folder.root().join("current/a.json");
+        let current = folder.root.join("current/a.json");
         for text in ["one", "two", "three", "four"] {
             assert!(folder.publish(files(text)).expect("published"));
             assert_eq!(fs::read_to_string(&current).expect("readable"), text);
         }
         assert!(!folder.publish(files("four")).expect("published"));
-        let kept = fs::read_dir(folder.root()).expect("listed").count();
+        let kept = fs::read_dir(&folder.root).expect("listed").count();
         assert_eq!(kept, 3, "`current` and the last two generations");
     }
 }

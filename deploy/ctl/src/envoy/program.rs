@@ -5,6 +5,9 @@ use std::path::{Path, PathBuf};
 /// Overrides the search.
 const VARIABLE: &str = "AIRSIDE_ENVOY";
 
+/// Envoy's own log, beside its files: the only place where it says why it refuses one.
+pub(super) const LOG: &str = "envoy.log";
+
 /// Envoy's threads; the rest of the machine belongs to the services.
 const WORKERS: &str = "2";
 
@@ -53,8 +56,13 @@ impl Program {
         &self.0
     }
 
+    /// Where its log is, when it runs in `directory`.
+    pub fn log(directory: &Path) -> PathBuf {
+        directory.join(LOG)
+    }
+
     /// Its arguments when it runs in the directory of its files.
-    pub fn arguments() -> [&'static str; 7] {
+    pub fn arguments() -> [&'static str; 9] {
         [
             "-c",
             "bootstrap.json",
@@ -63,6 +71,8 @@ impl Program {
             WORKERS,
             "--log-level",
             "warning",
+            "--log-path",
+            LOG,
         ]
     }
 }

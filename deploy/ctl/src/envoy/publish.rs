@@ -20,8 +20,8 @@ use serde_json::Value;
 use super::admin::Set;
 use super::folder::Files;
 use super::{
-    Addresses, Admin, Endpoint, Folder, Translation, bootstrap, discovery, endpoints, listeners,
-    routes, translate,
+    Addresses, Admin, Endpoint, Folder, Program, Translation, bootstrap, discovery, endpoints,
+    listeners, routes, translate,
 };
 use crate::fetch;
 use crate::mesh::Mesh;
@@ -34,6 +34,8 @@ pub(super) const LISTENERS_FILE: &str = "lds.json";
 
 /// Envoy takes a file over within milliseconds of its rename.
 const TAKE_OVER_DEADLINE: Duration = Duration::from_secs(10);
+/// How a refusal begins in Envoy's log.
+const REFUSAL: &str = "Filesystem config update rejected: ";
 const POLL: Duration = Duration::from_millis(5);
 
 /// Why rules are not in force.
@@ -191,8 +193,7 @@ impl Publisher {
         loop {
             let standing = self.admin.standing(set).await?;
             if standing.rejected > refusals {
-                let reason = self.admin.last_refusal().await?;
-                return Err(Error::Refused(reason.unwrap_or_default()));
+                return Err(Error::Refused(self.last_refusal()));
             }
             if standing.version == version && standing.warming == 0 {
                 return Ok(());
@@ -202,6 +203,13 @@ impl Publisher {
             }
             tokio::time::sleep(POLL).await;
         }
+    }
+
+    /// The newest refusal in Envoy's log.
+    fn last_refusal(&self) -> String {
+        let log = std::fs::read_to_string(Program::log(&self.directory)).unwrap_or_default();
+        let reason = log.lines().rev().find_map(|line| line.split_once(REFUSAL));
+        reason.map_or_else(|| "see its log".to_owned(), |(_, reason)| reason.to_owned())
     }
 
     /// Says which instances take calls from now on. Does not wait for Envoy.

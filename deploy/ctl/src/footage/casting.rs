@@ -104,6 +104,9 @@ pub(super) fn choose(
     photographs: &[Picture],
     comparison: Option<Comparison>,
 ) -> Result<Portrait> {
+    for member in cast.iter_mut() {
+        member.part.person_of_interest = false;
+    }
     let mut willing: Vec<usize> = (0..cast.len())
         .filter(|&index| cast[index].part.largest >= LEAST_OF_INTEREST * 1.2)
         .collect();
@@ -111,7 +114,8 @@ pub(super) fn choose(
     willing.sort_by_key(|&index| nearest(&cast[index], &cast[..], comparison) <= STRANGER);
     for index in willing {
         let member = &cast[index];
-        let Some(portrait) = portrait(eyes, &photographs[member.photograph], member, comparison)? else {
+        let Some(portrait) = portrait(eyes, &photographs[member.photograph], member, comparison)?
+        else {
             continue;
         };
         let mut chosen = cast.remove(index);
@@ -120,12 +124,18 @@ pub(super) fn choose(
         cast.retain(|other| nearest(other, std::slice::from_ref(&chosen), comparison) > STRANGER);
         cast.insert(0, chosen);
         return if cast.len() < LEAST_CAST {
-            Err(Error::TooFewPeople { found: cast.len(), needed: LEAST_CAST })
+            Err(Error::TooFewPeople {
+                found: cast.len(),
+                needed: LEAST_CAST,
+            })
         } else {
             Ok(portrait)
         };
     }
-    Err(Error::TooFewPeople { found: 0, needed: LEAST_CAST })
+    Err(Error::TooFewPeople {
+        found: 0,
+        needed: LEAST_CAST,
+    })
 }
 
 /// A picture of `member` alone; `None` when every crop shows somebody else too.
@@ -137,10 +147,20 @@ fn portrait(
 ) -> Result<Option<Portrait>> {
     /// From so much around the face, in face heights, to so little that nobody else fits in.
     const MARGINS: [f32; 4] = [0.8, 0.6, 0.45, 0.3];
-    const QUALITY: i32 = 95;
-    let Rect { x, y, width, height } = member.face;
+    const QUALITY: u8 = 95;
+    let Rect {
+        x,
+        y,
+        width,
+        height,
+    } = member.face;
     for margin in MARGINS.map(|share| share * height) {
-        let corners = [x - margin, y - margin, x + width + margin, y + height + margin];
+        let corners = [
+            x - margin,
+            y - margin,
+            x + width + margin,
+            y + height + margin,
+        ];
         let part = imaging::Rect::inside(corners, photograph.width(), photograph.height())
             .and_then(|part| imaging::crop(photograph, part));
         let Some(part) = part else { continue };

@@ -142,17 +142,29 @@ impl Outline {
             let edge = at < self.width || column == 0 || column == self.width - 1;
             // Half seen is the old edge: from a third on it begins, at five sixths it is solid.
             let inner = (f32::from(*value) / 255.0 - 0.35) * 2.0;
-            *value = if edge { 0 } else { (inner.clamp(0.0, 1.0) * 255.0) as u8 };
+            *value = if edge {
+                0
+            } else {
+                (inner.clamp(0.0, 1.0) * 255.0) as u8
+            };
         }
         self
     }
 
     /// The mean of a value and its neighbours; rows beyond the last are like the last.
     fn mean_around(&self, at: usize) -> u8 {
-        let (rows, row, column) = (self.values.len() / self.width, at / self.width, at % self.width);
+        let (rows, row, column) = (
+            self.values.len() / self.width,
+            at / self.width,
+            at % self.width,
+        );
         let mut sum = 0;
         for y in [row.saturating_sub(1), row, (row + 1).min(rows - 1)] {
-            for x in [column.saturating_sub(1), column, (column + 1).min(self.width - 1)] {
+            for x in [
+                column.saturating_sub(1),
+                column,
+                (column + 1).min(self.width - 1),
+            ] {
                 sum += u16::from(self.values[y * self.width + x]);
             }
         }

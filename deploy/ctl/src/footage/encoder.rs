@@ -51,10 +51,17 @@ impl Encoder {
             .field("height", stage.height as i32)
             .field("framerate", rate)
             .build();
-        let planar = gst::Caps::builder("video/x-raw").field("format", "I420").build();
-        let profile = gst::Caps::builder("video/x-h264").field("profile", "main").build();
+        let planar = gst::Caps::builder("video/x-raw")
+            .field("format", "I420")
+            .build();
+        let profile = gst::Caps::builder("video/x-h264")
+            .field("profile", "main")
+            .build();
 
-        let source = AppSrc::builder().caps(&raw).format(gst::Format::Time).build();
+        let source = AppSrc::builder()
+            .caps(&raw)
+            .format(gst::Format::Time)
+            .build();
         let encoder = element("x264enc", "gstreamer1.0-plugins-ugly")?;
         encoder.set_property_from_str("speed-preset", "veryfast");
         encoder.set_property_from_str("pass", "qual");
@@ -215,7 +222,10 @@ mod tests {
             .and_then(|()| film.finish());
         let text = failure.unwrap_err().to_string();
         assert!(text.contains("film.mp4"), "{text}");
-        assert!(text.to_lowercase().contains("space") || text.contains("full"), "{text}");
+        assert!(
+            text.to_lowercase().contains("space") || text.contains("full"),
+            "{text}"
+        );
     }
 
     #[test]

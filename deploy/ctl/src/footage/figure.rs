@@ -50,7 +50,9 @@ impl Figure {
             pixels,
         };
         // Four halvings: the largest face of a photograph at a sixteenth is smaller than any film shows.
-        let levels = std::iter::successors(Some(first), Level::halved).take(5).collect();
+        let levels = std::iter::successors(Some(first), Level::halved)
+            .take(5)
+            .collect();
         Self { levels, face }
     }
 
@@ -93,8 +95,10 @@ fn cover(pixel: &mut [u8], over: [f32; 4]) {
 impl Level {
     /// The colour between four pixels; beyond an edge it is the edge's.
     fn at(&self, u: f32, v: f32) -> [f32; 4] {
-        let (u, v) =
-            (u.clamp(0.0, (self.width - 1) as f32), v.clamp(0.0, (self.height - 1) as f32));
+        let (u, v) = (
+            u.clamp(0.0, (self.width - 1) as f32),
+            v.clamp(0.0, (self.height - 1) as f32),
+        );
         let (x, y) = (u as usize, v as usize);
         let (right, below) = ((x + 1).min(self.width - 1), (y + 1).min(self.height - 1));
         let (across, down) = (u - x as f32, v - y as f32);
@@ -116,8 +120,14 @@ impl Level {
                 (four.iter().map(|pixel| u16::from(pixel[i])).sum::<u16>() / 4) as u8
             })
         };
-        let pixels = (0..width * height).map(|at| mean(at % width, at / width)).collect();
-        (width > 1 && height > 1).then_some(Self { width, height, pixels })
+        let pixels = (0..width * height)
+            .map(|at| mean(at % width, at / width))
+            .collect();
+        (width > 1 && height > 1).then_some(Self {
+            width,
+            height,
+            pixels,
+        })
     }
 }
 
@@ -129,9 +139,23 @@ mod tests {
     fn square() -> Figure {
         let picture = Picture::filled(64, 64, [200, 10, 10]);
         let opacity: Vec<u8> = (0..64 * 64)
-            .map(|at| if (12..52).contains(&(at % 64)) && at / 64 >= 24 { 255 } else { 0 })
+            .map(|at| {
+                if (12..52).contains(&(at % 64)) && at / 64 >= 24 {
+                    255
+                } else {
+                    0
+                }
+            })
             .collect();
-        Figure::new(&picture, &opacity, FacePlace { x: 32.0, y: 44.0, height: 40.0 })
+        Figure::new(
+            &picture,
+            &opacity,
+            FacePlace {
+                x: 32.0,
+                y: 44.0,
+                height: 40.0,
+            },
+        )
     }
 
     fn red(picture: &Picture, x: usize, y: usize) -> bool {
@@ -142,10 +166,17 @@ mod tests {
     fn it_has_the_size_and_place_of_its_pose_and_hangs_down_to_the_barrier() {
         for size in [10.0, 20.0, 40.0, 60.0] {
             let mut picture = Picture::filled(200, 150, [0, 0, 0]);
-            let pose = Pose { x: 100.0, y: 60.0, face_height: size };
+            let pose = Pose {
+                x: 100.0,
+                y: 60.0,
+                face_height: size,
+            };
             square().draw(&mut picture, &pose, 120);
             let half = (size / 2.0) as usize;
-            assert!(red(&picture, 100, 60) && red(&picture, 100, 119), "size {size}");
+            assert!(
+                red(&picture, 100, 60) && red(&picture, 100, 119),
+                "size {size}"
+            );
             assert!(red(&picture, 100 - half + 2, 60) && red(&picture, 100 + half - 3, 60));
             assert!(!red(&picture, 100 - half - 2, 60) && !red(&picture, 100 + half + 2, 60));
             assert!(!red(&picture, 100, 60 - half - 2) && !red(&picture, 100, 120));
@@ -156,7 +187,15 @@ mod tests {
     fn beyond_the_edges_nothing_is_drawn() {
         for x in [-60.0, 260.0] {
             let mut picture = Picture::filled(200, 150, [0, 0, 0]);
-            square().draw(&mut picture, &Pose { x, y: -10.0, face_height: 40.0 }, 150);
+            square().draw(
+                &mut picture,
+                &Pose {
+                    x,
+                    y: -10.0,
+                    face_height: 40.0,
+                },
+                150,
+            );
             assert_eq!(picture, Picture::filled(200, 150, [0, 0, 0]));
         }
     }

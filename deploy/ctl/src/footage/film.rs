@@ -1,18 +1,25 @@
 //! The frames of one film: the scene, the people in it, the noise of a camera over both.
 
+use std::{fs, path::Path};
+
 use airside_core::Event;
 use airside_imaging::Picture;
 
 use super::{
+    Error, Result,
     casting::Member,
     chance::Chance,
+    encoder::Encoder,
+    production::sha256,
     scene::Scene,
     schedule::{Pose, Stage, Walk},
+    truth::{self, Passage},
 };
 
 /// A film that can be seen frame by frame.
 pub(super) struct Film<'a> {
     pub(super) stage: Stage,
+    event: Event,
     pub(super) walks: Vec<Walk>,
     pub(super) cast: &'a [Member],
     scene: Scene,
@@ -30,6 +37,7 @@ impl<'a> Film<'a> {
     ) -> Self {
         Self {
             stage,
+            event,
             walks,
             cast,
             scene: Scene::draw(&stage, event),
@@ -54,10 +62,40 @@ impl<'a> Film<'a> {
         poses.sort_by(|(_, a), (_, b)| a.face_height.total_cmp(&b.face_height));
         let mut picture = self.scene.picture.clone();
         for (person, pose) in poses {
-            self.cast[person].figure.draw(&mut picture, &pose, self.scene.barrier);
+            self.cast[person]
+                .figure
+                .draw(&mut picture, &pose, self.scene.barrier);
         }
         self.grain.lay_over(&mut picture, number);
         picture
+    }
+
+    /// Writes the film to `path`, with a `tick` for each frame.
+    pub(super) fn encode(&self, path: &Path, tick: &dyn Fn()) -> Result<()> {
+        let mut encoder = Encoder::start(path, &self.stage)?;
+        for number in 0..self.stage.frames() {
+            encoder.push(self.frame(number))?;
+            tick();
+        }
+        encoder.finish()
+    }
+
+    /// What happens in the film whose file is at `path`.
+    pub(super) fn truth(&self, path: &Path) -> Result<truth::Film> {
+        let bytes = fs::read(path).map_err(|source| Error::file(path, source))?;
+        let passage = |walk| Passage::of(walk, &self.stage, self.event, self.cast);
+        Ok(truth::Film {
+            file: path
+                .file_name()
+                .unwrap_or_default()
+                .to_string_lossy()
+                .into_owned(),
+            event: self.event,
+            fps: self.stage.fps,
+            seconds: self.stage.seconds,
+            sha256: sha256([bytes.as_slice()]),
+            passages: self.walks.iter().filter_map(passage).collect(),
+        })
     }
 }
 

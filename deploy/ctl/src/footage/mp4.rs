@@ -53,9 +53,10 @@ fn clear(boxes: &mut [u8]) -> Option<()> {
     let mut at = 0;
     while at < boxes.len() {
         let size = u32::from_be_bytes(number(boxes, at)?) as usize;
+        let kind: [u8; 4] = number(boxes, at + 4)?;
         let inner = boxes.get_mut(at..at + size)?.get_mut(8..)?;
-        match &number::<4>(boxes, at + 4)? {
-            b"trak" | b"mdia" => clear(&mut boxes[at + 8..at + size])?,
+        match &kind {
+            b"trak" | b"mdia" => clear(inner)?,
             b"mvhd" | b"tkhd" | b"mdhd" => {
                 let times = times(*inner.first()?);
                 inner.get_mut(times)?.fill(0);

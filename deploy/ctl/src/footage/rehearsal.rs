@@ -99,7 +99,7 @@ impl Critic<'_> {
         &self,
         film: &Film,
         portrait: &Portrait,
-        progress: &(dyn Fn(usize) + Sync),
+        progress: &(dyn Fn(usize, usize) + Sync),
     ) -> Result<BTreeSet<usize>> {
         let stride = (film.stage.fps / LOOKS_PER_S).max(1);
         // Of the frames without anybody one a second tells enough: nothing moves in them.
@@ -108,7 +108,8 @@ impl Critic<'_> {
             .step_by(stride as usize)
             .filter(worth)
             .collect();
-        let blamed = side_by_side(frames.len(), progress, |index| {
+        let count = frames.len();
+        let blamed = side_by_side(count, &|done| progress(done, count), |index| {
             self.blame(film, frames[index], portrait)
         })?;
         Ok(blamed.into_iter().flatten().collect())
@@ -122,7 +123,9 @@ impl Critic<'_> {
             if !poses.iter().any(|(_, pose)| shows(face, pose)) {
                 let (x, _) = face.bounds.centre();
                 let far = |pose: &Pose| (pose.x - x).abs();
-                let next = poses.iter().min_by(|(_, a), (_, b)| far(a).total_cmp(&far(b)));
+                let next = poses
+                    .iter()
+                    .min_by(|(_, a), (_, b)| far(a).total_cmp(&far(b)));
                 blamed.push(next.ok_or(Error::Haunted)?.0);
             }
         }
@@ -195,7 +198,9 @@ fn side_by_side<T: Send>(
     let finished: Result<Vec<Vec<(usize, T)>>> = thread::scope(|scope| {
         let workers: Vec<_> = (0..cores).map(|_| scope.spawn(worker)).collect();
         let join = |worker: thread::ScopedJoinHandle<'_, _>| {
-            worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+            worker
+                .join()
+                .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
         };
         workers.into_iter().map(join).collect()
     });

@@ -11,7 +11,11 @@ use super::schedule::Stage;
 /// The vanishing point: the camera's own height, in shares of the picture's height.
 const HORIZON: f32 = 0.37;
 /// Edges of the wall at the hall's end, from the vanishing point, in shares of the picture's height.
-const FAR_WALL: Wall = Wall { half_width: 0.52, above: 0.25, below: 0.15 };
+const FAR_WALL: Wall = Wall {
+    half_width: 0.52,
+    above: 0.25,
+    below: 0.15,
+};
 /// Upper edge of the barrier in shares of the picture's height; people walk behind it.
 const BARRIER: f32 = 0.66;
 
@@ -68,7 +72,10 @@ impl Scene {
             }
             pixel.copy_from_slice(&sum.map(|value| value as u8));
         }
-        Self { picture, barrier: (BARRIER * height) as u32 }
+        Self {
+            picture,
+            barrier: (BARRIER * height) as u32,
+        }
     }
 }
 
@@ -79,8 +86,11 @@ impl Paint {
             return barrier(x, y - BARRIER);
         }
         let y = y - HORIZON;
-        let (side, above, below) =
-            (x.abs() / FAR_WALL.half_width, -y / FAR_WALL.above, y / FAR_WALL.below);
+        let (side, above, below) = (
+            x.abs() / FAR_WALL.half_width,
+            -y / FAR_WALL.above,
+            y / FAR_WALL.below,
+        );
         // How many times nearer than the far wall the surface seen here is.
         let nearness = side.max(above).max(below);
         if nearness <= 1.0 {
@@ -107,20 +117,35 @@ impl Paint {
     }
 
     fn side_wall(&self, height: f32, depth: f32) -> Colour {
-        let joint = if line(1.0 / depth, 0.5, 0.03) { 0.93 } else { 1.0 };
-        let rail = if (height - 0.06).abs() < 0.006 { 0.7 } else { 1.0 };
+        let joint = if line(1.0 / depth, 0.5, 0.03) {
+            0.93
+        } else {
+            1.0
+        };
+        let rail = if (height - 0.06).abs() < 0.006 {
+            0.7
+        } else {
+            1.0
+        };
         scale(self.wall, (0.7 + 0.22 * depth) * joint * rail)
     }
 
     fn ground(&self, x: f32, depth: f32) -> Colour {
         let joint = line(x, 0.13, 0.003) || line(1.0 / depth, 0.3, 0.02);
-        scale(self.floor, (0.85 + 0.25 * depth) * if joint { 0.88 } else { 1.0 })
+        scale(
+            self.floor,
+            (0.85 + 0.25 * depth) * if joint { 0.88 } else { 1.0 },
+        )
     }
 }
 
 fn ceiling(x: f32, depth: f32) -> Colour {
     let lamp = (x.abs() - 0.2).abs() < 0.03 && (2.0 / depth).fract() < 0.7;
-    if lamp { [238.0, 238.0, 230.0] } else { scale([172.0, 174.0, 176.0], 0.8 + 0.15 * depth) }
+    if lamp {
+        [238.0, 238.0, 230.0]
+    } else {
+        scale([172.0, 174.0, 176.0], 0.8 + 0.15 * depth)
+    }
 }
 
 /// The barrier at a point `down` below its upper edge.
@@ -129,7 +154,10 @@ fn barrier(x: f32, down: f32) -> Colour {
         return scale([120.0, 124.0, 130.0], 1.25 - 20.0 * down);
     }
     let post = line(x + 0.2, 0.4, 0.014);
-    scale([74.0, 80.0, 88.0], if post { 0.6 } else { 1.0 - 0.6 * down })
+    scale(
+        [74.0, 80.0, 88.0],
+        if post { 0.6 } else { 1.0 - 0.6 * down },
+    )
 }
 
 /// Whether `at` lies on one of the lines that repeat every `distance` and are `width` wide.

@@ -64,8 +64,8 @@ pub(super) struct Part {
 pub(super) struct Walk {
     /// Index into the cast.
     pub(super) person: usize,
-    pub(super) start_s: f64,
-    pub(super) duration_s: f64,
+    start_s: f64,
+    duration_s: f64,
     leftward: bool,
     /// Face height at the beginning and at the end, in pixels.
     sizes: (f32, f32),
@@ -93,10 +93,6 @@ impl Pose {
 }
 
 impl Walk {
-    pub(super) fn end_s(&self) -> f64 {
-        self.start_s + self.duration_s
-    }
-
     /// The pose at a time of the film, while the walk lasts.
     pub(super) fn pose(&self, stage: &Stage, time_s: f64) -> Option<Pose> {
         let since = time_s - self.start_s;
@@ -175,7 +171,11 @@ fn draw_turns(stage: &Stage, chance: &mut Chance) -> Vec<Vec<Slot>> {
 }
 
 fn alone(chance: &mut Chance, halting: bool) -> Slot {
-    let halt_s = if halting { chance.between(1.2, 2.4) } else { 0.0 };
+    let halt_s = if halting {
+        chance.between(1.2, 2.4)
+    } else {
+        0.0
+    };
     Slot {
         start_s: 0.0,
         duration_s: chance.between(3.2, 5.4) + halt_s,
@@ -186,7 +186,10 @@ fn alone(chance: &mut Chance, halting: bool) -> Slot {
 }
 
 fn crossing(chance: &mut Chance) -> Vec<Slot> {
-    let near = Slot { depth: Depth::Near, ..alone(chance, false) };
+    let near = Slot {
+        depth: Depth::Near,
+        ..alone(chance, false)
+    };
     let far = Slot {
         start_s: chance.between(0.2, 0.9),
         leftward: !near.leftward,
@@ -197,13 +200,22 @@ fn crossing(chance: &mut Chance) -> Vec<Slot> {
 }
 
 fn following(chance: &mut Chance) -> Vec<Slot> {
-    let first = Slot { depth: Depth::Far, ..alone(chance, false) };
-    let second = Slot { start_s: chance.between(1.1, 1.6), depth: Depth::Near, ..first.clone() };
+    let first = Slot {
+        depth: Depth::Far,
+        ..alone(chance, false)
+    };
+    let second = Slot {
+        start_s: chance.between(1.1, 1.6),
+        depth: Depth::Near,
+        ..first.clone()
+    };
     vec![first, second]
 }
 
 fn length_s(turn: &[Slot]) -> f64 {
-    turn.iter().map(|slot| slot.start_s + slot.duration_s).fold(0.0, f64::max)
+    turn.iter()
+        .map(|slot| slot.start_s + slot.duration_s)
+        .fold(0.0, f64::max)
 }
 
 /// Shortens the turns to the share that they may fill, and spreads them over the film.
@@ -233,7 +245,12 @@ fn fit(turns: &mut [Vec<Slot>], stage: &Stage, chance: &mut Chance) {
 }
 
 /// Pairs of (slot, person); a slot for whom everybody was there too lately stays empty.
-fn assign(slots: &[Slot], stage: &Stage, cast: &[Part], chance: &mut Chance) -> Vec<(usize, usize)> {
+fn assign(
+    slots: &[Slot],
+    stage: &Stage,
+    cast: &[Part],
+    chance: &mut Chance,
+) -> Vec<(usize, usize)> {
     let mut deck: Vec<usize> = (0..cast.len()).collect();
     chance.shuffle(&mut deck);
     let mut given: Vec<(usize, usize)> = Vec::new();
@@ -264,7 +281,11 @@ fn assign(slots: &[Slot], stage: &Stage, cast: &[Part], chance: &mut Chance) -> 
 
 /// Seconds between two slots, the shorter way round the loop; negative when they overlap.
 fn apart_s(a: &Slot, b: &Slot, stage: &Stage) -> f64 {
-    let (first, second) = if a.start_s <= b.start_s { (a, b) } else { (b, a) };
+    let (first, second) = if a.start_s <= b.start_s {
+        (a, b)
+    } else {
+        (b, a)
+    };
     let forward = second.start_s - (first.start_s + first.duration_s);
     let around = f64::from(stage.seconds) + first.start_s - (second.start_s + second.duration_s);
     forward.min(around)
@@ -298,6 +319,12 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    impl Walk {
+        fn end_s(&self) -> f64 {
+            self.start_s + self.duration_s
+        }
+    }
+
     fn cast(people: usize) -> Vec<Part> {
         (0..people)
             .map(|person| Part {
@@ -309,7 +336,12 @@ mod tests {
     }
 
     fn stage(seconds: u32) -> Stage {
-        Stage { width: 1280, height: 720, fps: 15, seconds }
+        Stage {
+            width: 1280,
+            height: 720,
+            fps: 15,
+            seconds,
+        }
     }
 
     proptest! {
@@ -352,8 +384,15 @@ mod tests {
     fn a_minute_has_persons_alone_and_two_at_once() {
         for seed in 0..50 {
             let walks = plan(&stage(60), &cast(14), &mut Chance::new(seed, 0));
-            let pairs = walks.windows(2).filter(|pair| pair[1].start_s < pair[0].end_s()).count();
-            assert!((5..=8).contains(&walks.len()), "seed {seed}: {} walks", walks.len());
+            let pairs = walks
+                .windows(2)
+                .filter(|pair| pair[1].start_s < pair[0].end_s())
+                .count();
+            assert!(
+                (5..=8).contains(&walks.len()),
+                "seed {seed}: {} walks",
+                walks.len()
+            );
             assert!((1..=2).contains(&pairs), "seed {seed}: {pairs} pairs");
         }
     }
@@ -363,9 +402,17 @@ mod tests {
         let stage = stage(20);
         for walk in plan(&stage, &cast(3), &mut Chance::new(9, 0)) {
             let first = walk.pose(&stage, walk.start_s).expect("the walk begins");
-            let last = walk.pose(&stage, walk.end_s() - 1e-6).expect("the walk lasts");
-            let (left, right) = if first.x < last.x { (first, last) } else { (last, first) };
-            assert!(left.x <= -1.6 * left.face_height && right.x >= 1280.0 + 1.6 * right.face_height);
+            let last = walk
+                .pose(&stage, walk.end_s() - 1e-6)
+                .expect("the walk lasts");
+            let (left, right) = if first.x < last.x {
+                (first, last)
+            } else {
+                (last, first)
+            };
+            assert!(
+                left.x <= -1.6 * left.face_height && right.x >= 1280.0 + 1.6 * right.face_height
+            );
             assert!(walk.pose(&stage, walk.end_s() + 1e-6).is_none());
         }
     }

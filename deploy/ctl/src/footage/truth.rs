@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     Error, Result,
     casting::Member,
+    production,
     schedule::{Stage, Walk},
 };
 
@@ -104,6 +105,12 @@ impl Truth {
         let path = directory.join(Self::FILE);
         let text = fs::read(&path).map_err(|source| Error::file(&path, source))?;
         serde_json::from_slice(&text).map_err(|source| Error::file(&path, source.into()))
+    }
+
+    pub(super) fn write(&self, directory: &Path) -> Result<()> {
+        let text =
+            serde_json::to_vec_pretty(self).expect("numbers and texts can always be written");
+        production::write(&directory.join(Self::FILE), &text)
     }
 }
 

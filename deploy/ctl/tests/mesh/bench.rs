@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use airsidectl::envoy::{Addresses, Endpoint, Program, Publisher};
 use airsidectl::istio::Source;
-use airsidectl::mesh::{self, Labels, Mesh, Registry, Rules, Service};
+use airsidectl::mesh::{self, Mesh, Registry, Rules, Service};
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::combinators::BoxBody;
@@ -221,12 +221,4 @@ fn host(request: &Request<Incoming>) -> String {
             .unwrap_or_default()
             .to_owned(),
     }
-}
-
-/// Labels, for tests of endpoints.
-pub(crate) fn labels(pairs: &[(&str, &str)]) -> Labels {
-    pairs
-        .iter()
-        .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
-        .collect()
 }
