@@ -1,0 +1,61 @@
+//! Demo films and what truly happens in them, made once for all tests.
+
+use std::path::{Path, PathBuf};
+
+use airsidectl::footage::{Film, Truth};
+use anyhow::{Context as _, Result, ensure};
+
+use crate::case;
+
+/// Films of one length, with their truth and gallery.
+#[derive(Debug)]
+pub struct Films {
+    directory: PathBuf,
+    /// What happens in them.
+    pub truth: Truth,
+}
+
+impl Films {
+    /// Two films of this many seconds. Made by `airsidectl demo footage`, which keeps what is there already.
+    ///
+    /// # Errors
+    /// They cannot be made.
+    pub async fn of_seconds(seconds: u32) -> Result<Self> {
+        let directory = case::target().join("test-films").join(seconds.to_string());
+        let output = tokio::process::Command::new(case::programs().join("airsidectl"))
+            .args([
+                "demo",
+                "footage",
+                "--seconds",
+                &seconds.to_string(),
+                "--out",
+            ])
+            .arg(&directory)
+            .arg("--gallery")
+            .arg(directory.join("gallery"))
+            .arg("--models")
+            .arg(case::models()?)
+            .kill_on_drop(true)
+            .output()
+            .await
+            .context("airsidectl is not built; run `make test`")?;
+        let said = String::from_utf8_lossy(&output.stderr);
+        ensure!(output.status.success(), "no films: {said}");
+        Ok(Self {
+            truth: Truth::read(&directory)?,
+            directory,
+        })
+    }
+
+    /// A film's file.
+    #[must_use]
+    pub fn path(&self, film: &Film) -> PathBuf {
+        self.directory.join(&film.file)
+    }
+
+    /// The gallery with the person of interest.
+    #[must_use]
+    pub fn gallery(&self) -> &Path {
+        self.directory.as_path()
+    }
+}

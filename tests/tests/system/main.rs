@@ -1,0 +1,3 @@
+//! Airside as its users meet it: the real programs, from outside.
+//!
+//! One binary for all, so that the harness is linked once; [`airside_tests::case`] lets the cases run one at a time.
