@@ -80,3 +80,6 @@ pub fn decode_at_least(bytes: &[u8], long_side: u32, limits: &Limits) -> Result<
         Format::Png => png::decode(bytes),
     }
 }
+
+#[cfg(test)]
+mod tests;

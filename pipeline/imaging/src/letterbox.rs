@@ -84,3 +84,47 @@ fn fitted(picture: &Picture, long_side: u32) -> (u32, u32, f64) {
         |value: u32| ((f64::from(value) * scale).round_ties_even() as u32).clamp(1, long_side);
     (side(picture.width()), side(picture.height()), scale)
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn a_wide_picture_lies_where_the_anchor_says() {
+        let picture = Picture::filled(40, 20, [255; 3]);
+        let centred = Letterbox::square(&picture, 20, Anchor::Centre).unwrap();
+        assert_eq!((centred.scale, centred.offset), (0.5, (0, 5)));
+        let row = |letterbox: &Letterbox, y: usize| letterbox.picture.pixels()[y * 60];
+        assert_eq!([4, 5, 14, 15].map(|y| row(&centred, y)), [0, 255, 255, 0]);
+        let corner = Letterbox::square(&picture, 20, Anchor::TopLeft).unwrap();
+        assert_eq!([0, 9, 10].map(|y| row(&corner, y)), [255, 255, 0]);
+    }
+
+    proptest! {
+        #[test]
+        fn points_come_back(width in 1u32..300, height in 1u32..300, side in 16u32..200) {
+            let picture = Picture::filled(width, height, [9; 3]);
+            for letterbox in [
+                Letterbox::square(&picture, side, Anchor::Centre).unwrap(),
+                Letterbox::padded(&picture, side, 32).unwrap(),
+            ] {
+                let (x, y) = letterbox.back((f64::from(letterbox.offset.0), f64::from(letterbox.offset.1)));
+                prop_assert!(x.abs() < 1e-9 && y.abs() < 1e-9);
+                let far = f64::from(side);
+                let (x, y) = letterbox.back((f64::from(letterbox.offset.0) + far, f64::from(letterbox.offset.1) + far));
+                prop_assert!((x.max(y) - f64::from(width.max(height))).abs() < 1e-6);
+            }
+        }
+
+        #[test]
+        fn padding_reaches_the_next_multiple_and_no_further(width in 1u32..300, height in 1u32..300) {
+            let letterbox = Letterbox::padded(&Picture::filled(width, height, [9; 3]), 64, 32).unwrap();
+            let (w, h) = (letterbox.picture.width(), letterbox.picture.height());
+            prop_assert!(w % 32 == 0 && h % 32 == 0 && w.max(h) == 64);
+            let short = f64::from(width.min(height)) * letterbox.scale;
+            prop_assert!(f64::from(w.min(h)) - short < 32.5 + 1e-9);
+        }
+    }
+}

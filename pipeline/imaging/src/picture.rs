@@ -16,8 +16,8 @@ impl Picture {
 
     /// Takes `pixels` (R, G, B, row by row) as a picture of `width` × `height`.
     pub fn new(width: u32, height: u32, pixels: Vec<u8>) -> Result<Self> {
-        let expected = u64::from(width) * u64::from(height) * Self::CHANNELS as u64;
-        if expected == 0 || expected != pixels.len() as u64 {
+        let expected = u128::from(width) * u128::from(height) * Self::CHANNELS as u128;
+        if expected == 0 || expected != pixels.len() as u128 {
             return Err(Error::Shape {
                 width,
                 height,

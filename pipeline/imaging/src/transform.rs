@@ -157,3 +157,124 @@ pub fn grey(picture: &Picture) -> Result<Grey> {
 pub fn thumbnail_grey(picture: &Picture, width: u32, height: u32) -> Result<Grey> {
     grey(&resize(picture, width, height)?)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every pixel tells its place.
+    fn ramp(width: u32, height: u32) -> Picture {
+        let pixels =
+            (0..height).flat_map(|y| (0..width).flat_map(move |x| [x as u8, y as u8, 100]));
+        Picture::new(width, height, pixels.collect()).unwrap()
+    }
+
+    fn at(picture: &Picture, x: u32, y: u32) -> [u8; 3] {
+        let start = (y * picture.width() + x) as usize * 3;
+        picture.pixels()[start..].first_chunk().copied().unwrap()
+    }
+
+    #[test]
+    fn shrinking_averages_and_growing_interpolates() {
+        let small = resize(&ramp(80, 40), 20, 10).unwrap();
+        assert_eq!((small.width(), small.height()), (20, 10));
+        assert_eq!(
+            at(&small, 3, 2),
+            [14, 10, 100],
+            "the mean of 12..=15 and 8..=11, rounded to even"
+        );
+        let large = resize(&Picture::filled(3, 3, [7, 8, 9]), 50, 20).unwrap();
+        assert!(
+            large
+                .pixels()
+                .chunks_exact(3)
+                .all(|pixel| pixel == [7, 8, 9])
+        );
+    }
+
+    #[test]
+    fn a_crop_keeps_places() {
+        let part = crop(
+            &ramp(20, 10),
+            Rect {
+                x: 18,
+                y: 4,
+                width: 9,
+                height: 2,
+            },
+        )
+        .unwrap();
+        assert_eq!((part.width(), part.height()), (2, 2));
+        assert_eq!(at(&part, 1, 1), [19, 5, 100]);
+        assert_eq!(
+            crop(
+                &ramp(20, 10),
+                Rect {
+                    x: 20,
+                    y: 0,
+                    width: 1,
+                    height: 1
+                }
+            ),
+            None
+        );
+    }
+
+    #[test]
+    fn a_warp_moves_points_as_its_map_says() {
+        let moved = warp(&ramp(20, 10), &[1.0, 0.0, 3.0, 0.0, 1.0, -2.0], (20, 10)).unwrap();
+        assert_eq!(at(&moved, 10, 5), [7, 7, 100]);
+        assert_eq!(at(&moved, 1, 5), [0, 0, 0], "nothing comes from outside");
+    }
+
+    #[test]
+    fn pixelating_leaves_eight_blocks_and_touches_nothing_else() {
+        let mut picture = ramp(100, 100);
+        pixelate(
+            &mut picture,
+            Rect {
+                x: 20,
+                y: 30,
+                width: 40,
+                height: 40,
+            },
+        )
+        .unwrap();
+        let untouched = ramp(100, 100);
+        let mut colours = std::collections::HashSet::new();
+        for y in 0..100 {
+            for x in 0..100 {
+                if (20..60).contains(&x) && (30..70).contains(&y) {
+                    colours.insert(at(&picture, x, y));
+                } else {
+                    assert_eq!(at(&picture, x, y), at(&untouched, x, y));
+                }
+            }
+        }
+        assert_eq!(colours.len(), 64);
+        assert_eq!(at(&picture, 20, 30), at(&picture, 24, 34));
+        let before = picture.clone();
+        pixelate(
+            &mut picture,
+            Rect {
+                x: 500,
+                y: 0,
+                width: 9,
+                height: 9,
+            },
+        )
+        .unwrap();
+        assert_eq!(picture, before);
+    }
+
+    #[test]
+    fn grey_weighs_colours() {
+        let weights = [[255, 0, 0], [0, 255, 0], [0, 0, 255], [255; 3]];
+        let found = weights.map(|colour| {
+            thumbnail_grey(&Picture::filled(9, 9, colour), 2, 2)
+                .unwrap()
+                .pixels()[3]
+        });
+        assert_eq!(found, [76, 150, 29, 255]);
+    }
+}

@@ -11,6 +11,9 @@ pub(super) const SIGNATURE: &[u8] = b"\x89PNG\r\n\x1a\n";
 /// The header chunk: length 13, its name, then width and height as big-endian 32-bit numbers.
 const HEADER_START: &[u8] = b"\0\0\0\x0dIHDR";
 
+/// Bytes behind each chunk.
+const CHECKSUM: usize = 4;
+
 /// Width and height the header states.
 pub(super) fn size(bytes: &[u8]) -> Result<(u32, u32)> {
     let header = bytes[SIGNATURE.len()..]
@@ -25,7 +28,26 @@ pub(super) fn size(bytes: &[u8]) -> Result<(u32, u32)> {
     ))
 }
 
+/// Walks over the chunks to the last one. The decoder would find a missing end too, but tell standard error of it.
+fn reaches_its_end(bytes: &[u8]) -> bool {
+    let mut rest = &bytes[SIGNATURE.len()..];
+    while let Some((&[a, b, c, d, ref name @ ..], behind)) = rest.split_first_chunk::<8>() {
+        let length = u32::from_be_bytes([a, b, c, d]) as usize;
+        let Some(next) = behind.get(length.saturating_add(CHECKSUM)..) else {
+            return false;
+        };
+        if name == b"IEND" {
+            return true;
+        }
+        rest = next;
+    }
+    false
+}
+
 pub(super) fn decode(bytes: &[u8]) -> Result<Picture> {
+    if !reaches_its_end(bytes) {
+        return Err(Error::Broken("a PNG that ends early".into()));
+    }
     let broken = |error: opencv::Error| Error::Broken(error.message);
     let length = u32::try_from(bytes.len()).map_err(|_| Error::Broken("more than 4 GB".into()))?;
     let flags = imgcodecs::IMREAD_COLOR | imgcodecs::IMREAD_IGNORE_ORIENTATION;
