@@ -77,7 +77,7 @@ fn hint(point: (f32, f32), faces: &[Rect], index: usize) -> Hint {
     {
         return Hint::Behind;
     }
-    let hair = (dx / 0.84).hypot((dy + 0.12) / 1.05) < 1.0;
+    let hair = (dx / 0.76).hypot((dy + 0.12) / 1.0) < 1.0;
     let slope = ((dy - 0.4) / 0.75).clamp(0.0, 1.0) * std::f32::consts::FRAC_PI_2;
     let shoulders = dy > 0.4 && dx.abs() < 0.65 + 0.76 * slope.sin();
     if dy > 0.0 && dx.abs() < 0.25 {

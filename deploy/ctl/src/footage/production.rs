@@ -1,7 +1,6 @@
 //! From photographs to films: what the other modules do, in order.
 
 use std::{
-    collections::BTreeSet,
     fs::{self, File},
     io::Write,
     panic::resume_unwind,
@@ -24,7 +23,7 @@ use super::{
     chance::Chance,
     film::Film,
     photographs::Photographs,
-    rehearsal::Critic,
+    rehearsal::{Critic, Fault},
     schedule::{self, Part, Stage},
     truth::{self, PersonOfInterest, Recipe, Truth},
 };
@@ -151,11 +150,12 @@ impl<'a> Studio<'a> {
     fn produce(&self, options: &Options, recipe: Recipe) -> Result<Truth> {
         let mut cast = self.auditioned()?;
         loop {
+            cast.retain(|member| member.part.playable());
             let portrait =
                 casting::choose(&self.eyes, &mut cast, &self.photographs, self.comparison)?;
             let films = FILMS.map(|film| self.plan(options.seed, film, &cast));
-            let mut failed = self.review(&films, &portrait)?;
-            if failed.is_empty() {
+            let faults = self.review(&films, &portrait)?;
+            if faults.is_empty() {
                 let person_of_interest = keep_portrait(options, &cast[0].name, &portrait)?;
                 let films = self.shoot(&films, &options.out)?;
                 let truth = Truth {
@@ -166,16 +166,18 @@ impl<'a> Studio<'a> {
                 truth.write(&options.out)?;
                 return Ok(truth);
             }
-            // From the last on, so that the numbers of those before stay.
-            while let Some(person) = failed.pop_last() {
-                cast.remove(person);
+            // Every round takes sizes away, so that the rounds come to an end.
+            for fault in faults {
+                let member = &mut cast[fault.person];
+                member.part.avoid(fault.face_height);
+                tracing::debug!(person = member.name, ?fault, part = ?member.part, "not seen rightly");
             }
         }
     }
 
-    /// Everybody who is reliably found when filmed.
+    /// Everybody in the photographs, each with the sizes at which he or she is found when filmed.
     fn auditioned(&self) -> Result<Vec<Member>> {
-        let cast = casting::find(&self.eyes, &self.photographs, self.comparison)?;
+        let mut cast = casting::find(&self.eyes, &self.photographs, self.comparison)?;
         let film = Film::new(
             self.stage,
             Event::Entry,
@@ -183,18 +185,19 @@ impl<'a> Studio<'a> {
             &cast,
             &mut Chance::new(0, 0),
         );
+        let of = cast.len();
         let parts = self.critic().audition(&film, &|done| {
             (self.progress)(Progress {
                 step: "auditions",
                 done,
-                of: cast.len(),
+                of,
             });
         })?;
-        let passed = cast.into_iter().zip(parts).filter_map(|(mut member, part)| {
-            member.part = part?;
-            Some(member)
-        });
-        Ok(passed.collect())
+        for (member, part) in cast.iter_mut().zip(parts) {
+            tracing::debug!(person = member.name, ?part, "auditioned");
+            member.part = part;
+        }
+        Ok(cast)
     }
 
     fn plan<'c>(&self, seed: u64, (_, event): (&str, Event), cast: &'c [Member]) -> Film<'c> {
@@ -204,18 +207,17 @@ impl<'a> Studio<'a> {
         Film::new(self.stage, event, walks, cast, chance)
     }
 
-    /// Indices of the persons who are not seen as the truth says.
-    fn review(&self, films: &[Film; 2], portrait: &Portrait) -> Result<BTreeSet<usize>> {
-        let mut failed = BTreeSet::new();
+    fn review(&self, films: &[Film; 2], portrait: &Portrait) -> Result<Vec<Fault>> {
+        let mut faults = Vec::new();
         for (film, step) in films
             .iter()
             .zip(["rehearsal, camera 1", "rehearsal, camera 2"])
         {
-            failed.append(&mut self.critic().review(film, portrait, &|done, of| {
+            faults.append(&mut self.critic().review(film, portrait, &|done, of| {
                 (self.progress)(Progress { step, done, of });
             })?);
         }
-        Ok(failed)
+        Ok(faults)
     }
 
     fn critic(&self) -> Critic<'_> {

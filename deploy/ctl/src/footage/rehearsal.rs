@@ -1,7 +1,6 @@
 //! Checks with the detector that the truth is true: who is in the picture is found, and nobody else is.
 
 use std::{
-    collections::BTreeSet,
     sync::atomic::{AtomicUsize, Ordering},
     thread,
 };
@@ -16,9 +15,7 @@ use super::{
 };
 
 /// Face heights at which a person is tried, smallest first, up to a quarter of the picture's height.
-const TRIED_SIZES: usize = 6;
-/// A person must be found at this many neighbouring sizes.
-const LEAST_SIZES: usize = 3;
+const TRIED_SIZES: usize = 8;
 /// Where in the picture, in shares of its width: the net's grid lies differently there.
 const TRIED_PLACES: [f32; 2] = [0.31, 0.66];
 /// No face in the films is lower than this, in pixels.
@@ -30,6 +27,22 @@ const SAME: f32 = 0.9;
 /// Frames a second that are looked at: as many as agents send by default.
 const LOOKS_PER_S: u32 = 5;
 
+/// Somebody who is not seen rightly, and the face height at that moment.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Fault {
+    pub(super) person: usize,
+    pub(super) face_height: f32,
+}
+
+impl Fault {
+    fn of((person, pose): &(usize, Pose)) -> Self {
+        Self {
+            person: *person,
+            face_height: pose.face_height,
+        }
+    }
+}
+
 /// The detector and what it compares with.
 pub(super) struct Critic<'a> {
     pub(super) eyes: &'a Eyes,
@@ -37,12 +50,12 @@ pub(super) struct Critic<'a> {
 }
 
 impl Critic<'_> {
-    /// At which sizes each person is reliably found when standing alone in the scene.
+    /// Between which sizes each person is reliably found when standing alone in the scene; 0 and 0 where nowhere.
     pub(super) fn audition(
         &self,
         film: &Film,
         progress: &(dyn Fn(usize) + Sync),
-    ) -> Result<Vec<Option<Part>>> {
+    ) -> Result<Vec<Part>> {
         side_by_side(film.cast.len(), progress, |person| {
             let largest = film.stage.height as f32 * LARGEST_FACE;
             let ratio = (largest / LEAST_FACE).powf(1.0 / (TRIED_SIZES - 1) as f32);
@@ -59,11 +72,11 @@ impl Critic<'_> {
                     best.clone_from(&passed);
                 }
             }
-            Ok((best.len() >= LEAST_SIZES).then(|| Part {
-                smallest: best[0],
-                largest: best[best.len() - 1],
+            Ok(Part {
+                smallest: best.first().copied().unwrap_or_default(),
+                largest: best.last().copied().unwrap_or_default(),
                 person_of_interest: false,
-            }))
+            })
         })
     }
 
@@ -94,13 +107,13 @@ impl Critic<'_> {
         Ok(true)
     }
 
-    /// Persons of the film who are not seen as the truth says, in any of the frames that an agent might send.
+    /// Everything in the film that is not seen as the truth says, in any of the frames that an agent might send.
     pub(super) fn review(
         &self,
         film: &Film,
         portrait: &Portrait,
         progress: &(dyn Fn(usize, usize) + Sync),
-    ) -> Result<BTreeSet<usize>> {
+    ) -> Result<Vec<Fault>> {
         let stride = (film.stage.fps / LOOKS_PER_S).max(1);
         // Of the frames without anybody one a second tells enough: nothing moves in them.
         let worth = |&frame: &u32| frame % film.stage.fps == 0 || !film.poses(frame).is_empty();
@@ -109,16 +122,16 @@ impl Critic<'_> {
             .filter(worth)
             .collect();
         let count = frames.len();
-        let blamed = side_by_side(count, &|done| progress(done, count), |index| {
-            self.blame(film, frames[index], portrait)
+        let faults = side_by_side(count, &|done| progress(done, count), |index| {
+            self.look(film, frames[index], portrait)
         })?;
-        Ok(blamed.into_iter().flatten().collect())
+        Ok(faults.into_iter().flatten().collect())
     }
 
-    fn blame(&self, film: &Film, frame: u32, portrait: &Portrait) -> Result<Vec<usize>> {
+    fn look(&self, film: &Film, frame: u32, portrait: &Portrait) -> Result<Vec<Fault>> {
         let poses = film.poses(frame);
         let faces = self.eyes.analyze(&film.frame(frame))?;
-        let mut blamed = Vec::new();
+        let mut faults = Vec::new();
         for face in &faces {
             if !poses.iter().any(|(_, pose)| shows(face, pose)) {
                 let (x, _) = face.bounds.centre();
@@ -126,20 +139,20 @@ impl Critic<'_> {
                 let next = poses
                     .iter()
                     .min_by(|(_, a), (_, b)| far(a).total_cmp(&far(b)));
-                blamed.push(next.ok_or(Error::Haunted)?.0);
+                faults.push(Fault::of(next.ok_or(Error::Haunted)?));
             }
         }
-        for (person, pose) in &poses {
+        for shown @ (person, pose) in &poses {
             if !pose.in_picture(&film.stage) || poses.iter().any(|(_, other)| hides(other, pose)) {
                 continue;
             }
             let seen: Vec<&Face> = faces.iter().filter(|face| shows(face, pose)).collect();
             match seen.as_slice() {
                 [face] if self.named_rightly(film, *person, face, portrait)? => {}
-                _ => blamed.push(*person),
+                _ => faults.push(Fault::of(shown)),
             }
         }
-        Ok(blamed)
+        Ok(faults)
     }
 
     /// Whether the portrait is recognised in the person of interest, and in nobody else.

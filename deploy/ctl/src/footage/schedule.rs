@@ -59,6 +59,24 @@ pub(super) struct Part {
     pub(super) person_of_interest: bool,
 }
 
+impl Part {
+    /// Whether it leaves a choice of sizes.
+    pub(super) fn playable(&self) -> bool {
+        self.smallest > 0.0 && self.largest >= self.smallest * 1.2
+    }
+
+    /// Leaves out a face height, and with it all on that side of it which is the shorter.
+    pub(super) fn avoid(&mut self, face_height: f32) {
+        // A little beyond, for the same size does not fail at every place.
+        const BEYOND: f32 = 1.06;
+        if face_height * face_height > self.smallest * self.largest {
+            self.largest = self.largest.min(face_height / BEYOND);
+        } else {
+            self.smallest = self.smallest.max(face_height * BEYOND);
+        }
+    }
+}
+
 /// One person's way through the picture.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Walk {
@@ -371,6 +389,18 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn a_part_shrinks_to_the_longer_side_of_what_it_avoids() {
+        let mut part = cast(1)[0];
+        part.avoid(160.0);
+        part.avoid(80.0);
+        assert!(part.smallest > 80.0 && part.largest < 160.0 && part.playable());
+        part.avoid(140.0);
+        part.avoid(100.0);
+        assert!(!part.playable() || part.smallest > 100.0 && part.largest < 140.0);
+        assert!(!Part::default().playable());
     }
 
     #[test]
