@@ -1,0 +1,97 @@
+//! One SQLite file: a writer and some readers.
+
+use std::{path::Path, time::Duration};
+
+use airside_core::Timestamp;
+use sqlx::{
+    Sqlite, SqlitePool, Transaction,
+    migrate::Migrator,
+    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
+};
+
+use crate::Error;
+
+/// How long one waits for the file or for a turn: less than callers wait for an answer.
+const PATIENCE: Duration = Duration::from_secs(4);
+/// Queries under way at a time.
+const READERS: u32 = 4;
+
+/// An open file.
+#[derive(Clone, Debug)]
+pub(crate) struct Database {
+    writer: SqlitePool,
+    readers: SqlitePool,
+}
+
+impl Database {
+    /// Opens or creates the file and brings its schema up to date.
+    pub(crate) async fn open(file: &Path, schema: &Migrator) -> Result<Self, Error> {
+        let refuse = |source| Error::Open {
+            file: file.to_owned(),
+            source,
+        };
+        if let Some(directory) = file.parent() {
+            std::fs::create_dir_all(directory).map_err(|error| refuse(error.into()))?;
+        }
+        let options = SqliteConnectOptions::new()
+            .filename(file)
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .foreign_keys(true)
+            .busy_timeout(PATIENCE)
+            // What is deleted is overwritten: pictures and descriptors do not linger in free pages.
+            .pragma("secure_delete", "ON");
+        let pool = |connections| {
+            SqlitePoolOptions::new()
+                .max_connections(connections)
+                .acquire_timeout(PATIENCE)
+        };
+        let writer = pool(1)
+            .connect_with(options.clone())
+            .await
+            .map_err(refuse)?;
+        schema.run(&writer).await.map_err(|source| Error::Migrate {
+            file: file.to_owned(),
+            source,
+        })?;
+        let readers = pool(READERS).connect_with(options).await.map_err(refuse)?;
+        let database = Self { writer, readers };
+        database.probe().await.map_err(|error| match error {
+            Error::Full(source) | Error::Unavailable(source) | Error::Statement(source) => {
+                refuse(source)
+            }
+            other => other,
+        })?;
+        Ok(database)
+    }
+
+    /// Begins to write; others who want to wait for their turn.
+    pub(crate) async fn write(&self) -> Result<Transaction<'static, Sqlite>, Error> {
+        Ok(self.writer.begin_with("BEGIN IMMEDIATE").await?)
+    }
+
+    /// For queries.
+    pub(crate) fn read(&self) -> &SqlitePool {
+        &self.readers
+    }
+
+    /// Finds out whether writing works.
+    pub(crate) async fn probe(&self) -> Result<(), Error> {
+        let mut write = self.write().await?;
+        sqlx::query("UPDATE probe SET written_at = $1")
+            .bind(Timestamp::now().as_micros())
+            .execute(&mut *write)
+            .await?;
+        Ok(write.commit().await?)
+    }
+
+    /// Empties the write-ahead log, in which what was deleted still stands. A reader under way may keep a part of it
+    /// until the next time.
+    pub(crate) async fn erase_traces(&self) -> Result<(), Error> {
+        sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)")
+            .execute(&self.writer)
+            .await?;
+        Ok(())
+    }
+}
