@@ -11,6 +11,9 @@ use crate::mesh::{Action, Host, IngressHost, Mesh, Route, Target};
 pub(super) const EGRESS: &str = "egress";
 pub(super) const INGRESS: &str = "ingress";
 
+/// Marks a call that leaves the mesh.
+const PASSED: &str = "x-airside-egress";
+
 /// istiod's default, and `reset-before-request`, which istiod gives to the sidecar of the callee:
 /// the one Envoy here stands in for both.
 const RETRY_ON: &str = "connect-failure,refused-stream,unavailable,cancelled,\
@@ -20,24 +23,44 @@ const RETRIES: u32 = 2;
 /// Calls between services: a virtual host for each port of each service, and everyone else.
 pub(super) fn egress(mesh: &Mesh) -> Value {
     let mut hosts: Vec<Value> = mesh.services.values().flat_map(virtual_hosts).collect();
-    hosts.push(json!({
+    hosts.push(outside());
+    configuration(EGRESS, hosts)
+}
+
+/// Everyone else is called by name. A call that comes by a second time names the egress itself and
+/// would go round until the memory is full.
+fn outside() -> Value {
+    json!({
         "name": "allow_any",
         "domains": ["*"],
-        "routes": [{ "match": { "prefix": "/" }, "route": { "cluster": PASSTHROUGH, "timeout": "0s" } }],
-    }));
-    configuration(EGRESS, hosts)
+        "routes": [
+            {
+                "name": "loop",
+                "match": {
+                    "prefix": "/",
+                    "headers": [{ "name": PASSED, "present_match": true }],
+                },
+                "direct_response": {
+                    "status": 508,
+                    "body": { "inline_string": "this address is the mesh's own egress" },
+                },
+            },
+            {
+                "name": "allow_any",
+                "match": { "prefix": "/" },
+                "route": { "cluster": PASSTHROUGH, "timeout": "0s" },
+                "request_headers_to_add": [{ "header": { "key": PASSED, "value": "outside" } }],
+            },
+        ],
+    })
 }
 
 /// Calls from outside: only what a VirtualService of a gateway names, all else is not found.
 pub(super) fn ingress(mesh: &Mesh) -> Value {
     let host = |host: &IngressHost| {
-        let domains = match host.host.as_str() {
-            "*" => vec!["*".to_owned()],
-            name => vec![name.to_owned()],
-        };
         // Targets of the ingress always name their port.
         let routes = translated(&host.routes, 0);
-        json!({ "name": host.host, "domains": domains, "routes": routes })
+        json!({ "name": host.host, "domains": [host.host], "routes": routes })
     };
     configuration(INGRESS, mesh.ingress.iter().map(host).collect())
 }

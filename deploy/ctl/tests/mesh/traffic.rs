@@ -8,9 +8,9 @@ use airsidectl::fetch::{Answer, Client};
 use bytes::Bytes;
 use http::{Method, Request, StatusCode};
 use http_body_util::{BodyExt, StreamBody};
-use hyper::body::Frame;
-use hyper_util::client::legacy::Client as Pool;
-use hyper_util::rt::TokioExecutor;
+use hyper::body::{Frame, Incoming};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use tokio::net::TcpStream;
 use tokio_stream::wrappers::ReceiverStream;
 
 use crate::bench::{self, Bench};
@@ -266,60 +266,65 @@ spec:
 async fn a_stream_outlives_changes_of_rules_and_endpoints() {
     let mut bench = panel().await;
     bench.serve("collector", "v1").await;
-    let pool: Pool<_, StreamBody<ReceiverStream<Result<Frame<Bytes>, hyper::Error>>>> =
-        Pool::builder(TokioExecutor::new())
-            .http2_only(true)
-            .build_http();
-    let (frames, body) = tokio::sync::mpsc::channel(4);
-    let request = Request::post(format!("http://{}/frames", bench.addresses.egress))
-        .header("host", "collector:9090")
-        .body(StreamBody::new(ReceiverStream::new(body)))
-        .expect("a sound request");
-    let (mut head, body) = request.into_parts();
-    head.uri = format!("http://{}/frames", bench.addresses.egress)
-        .parse()
-        .expect("an address");
-    let mut answer = {
-        let (parts, ()) = Request::builder().body(()).expect("sound").into_parts();
-        drop(parts);
-        head.headers
-            .insert("content-type", "application/grpc".parse().expect("sound"));
-        pool.request(Request::from_parts(head, body))
+    let mut stream = Echo::open(&bench, "collector:9090").await;
+    for round in 0..5 {
+        stream.exchange(Bytes::from(vec![7; 1 << 20])).await;
+        let rules = bench::with(&weights(round, 1));
+        bench.publisher.take_over(rules).await.expect("taken over");
+        let other = bench.serve("collector", "v1").await;
+        bench.remove(other).await;
+    }
+    stream.exchange(Bytes::from_static(b"the last")).await;
+}
+
+/// A stream to a service that sends back what it gets.
+struct Echo {
+    frames: tokio::sync::mpsc::Sender<Result<Frame<Bytes>, hyper::Error>>,
+    answer: Incoming,
+}
+
+impl Echo {
+    async fn open(bench: &Bench, authority: &str) -> Self {
+        let stream = TcpStream::connect(bench.addresses.egress)
             .await
-            .expect("a stream")
-            .into_body()
-    };
-    let megabyte = Bytes::from(vec![7; 1 << 20]);
-    for round in 0..5u32 {
-        frames
-            .send(Ok(Frame::data(megabyte.clone())))
+            .expect("Envoy listens");
+        let (mut sender, connection) =
+            hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream))
+                .await
+                .expect("h2c");
+        tokio::spawn(connection);
+        let (frames, body) = tokio::sync::mpsc::channel(1);
+        let request = Request::post(format!("http://{authority}/frames"))
+            .body(StreamBody::new(ReceiverStream::new(body)))
+            .expect("a sound request");
+        let answer = sender
+            .send_request(request)
+            .await
+            .expect("the service answers");
+        Self {
+            frames,
+            answer: answer.into_body(),
+        }
+    }
+
+    /// Sends a frame and waits until all of it came back.
+    async fn exchange(&mut self, frame: Bytes) {
+        let length = frame.len();
+        self.frames
+            .send(Ok(Frame::data(frame)))
             .await
             .expect("taken");
         let mut back = 0;
-        while back < megabyte.len() {
-            let frame = answer
-                .frame()
-                .await
+        while back < length {
+            let frame = tokio::time::timeout(DEADLINE, self.answer.frame()).await;
+            let frame = frame
+                .expect("in time")
                 .expect("the stream goes on")
                 .expect("unbroken");
             back += frame.into_data().expect("data").len();
         }
-        let rules = weights(round, 1);
-        bench
-            .publisher
-            .take_over(bench::with(&rules))
-            .await
-            .expect("taken over");
-        let other = bench.serve("collector", "v1").await;
-        bench.remove(other).await;
+        assert_eq!(back, length);
     }
-    drop(frames);
-    assert!(
-        answer
-            .frame()
-            .await
-            .is_none_or(|end| end.expect("unbroken").is_trailers())
-    );
 }
 
 #[tokio::test]

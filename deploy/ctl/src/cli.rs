@@ -1,0 +1,192 @@
+//! The commands of airsidectl.
+
+mod arguments;
+mod background;
+mod rules;
+
+pub use arguments::{Arguments, Command};
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+
+use crate::local::{self, Client, Reply, Request, Snapshot};
+use crate::logs::Logs;
+use crate::run_dir::{Locked, RunDir};
+use crate::supervise::{Phase, Report};
+use crate::terminal::Table;
+use crate::{footage, load, panel};
+use arguments::{Cameras, Demo, Mesh, Place};
+
+/// How long `down` waits for the end, a little more than a mesh takes for it.
+const DOWN_DEADLINE: Duration = Duration::from_secs(15);
+const POLL: Duration = Duration::from_millis(50);
+
+/// Exit code for bad input, as every program of Airside has it.
+const BAD_INPUT: u8 = 2;
+
+/// Carries a command out.
+///
+/// # Errors
+/// What kept it from being carried out.
+pub async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
+    let Arguments { place, command } = arguments;
+    match command {
+        Command::Up(options) if options.detach => background::up(&place).await,
+        Command::Up(options) => {
+            local::up(&options.resolve(&place)?).await?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Down => down(&place).await,
+        Command::Status { json } => status(&place, json).await,
+        Command::Logs {
+            role,
+            follow,
+            lines,
+        } => {
+            let mut logs = Logs::of(&place.open()?, &role)?;
+            logs.print_last(lines)?;
+            if follow {
+                logs.follow().await?;
+            }
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Apply { files } => {
+            let sources = rules::read(&files)?;
+            change(&place, Request::Apply(sources)).await
+        }
+        Command::Reset => {
+            let sources = rules::read(&[place.rules()])?;
+            change(&place, Request::Replace(sources)).await
+        }
+        Command::Mesh(Mesh::Check { files, topology }) => {
+            let topology = place.within(&topology);
+            rules::check(&place.rules(), &files, &topology)
+        }
+        Command::Health => Ok(code(panel::health(&origin(&place).await?).await)),
+        Command::Cameras(Cameras { toggle }) => Ok(code(
+            panel::cameras(&origin(&place).await?, toggle.is_on()).await,
+        )),
+        Command::Load(options) => {
+            let tally = load::run(&origin(&place).await?, &options).await;
+            print!("\n{tally}");
+            Ok(code(tally.errors() == 0))
+        }
+        Command::Demo(Demo::Footage(options)) => {
+            footage::run(&options)?;
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}
+
+fn code(sound: bool) -> ExitCode {
+    if sound {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
+}
+
+/// The entrance of the system: the one named, else the running mesh's.
+async fn origin(place: &Place) -> anyhow::Result<String> {
+    match &place.url {
+        Some(url) => Ok(url.trim_end_matches('/').to_owned()),
+        None => Ok(format!(
+            "http://{}",
+            snapshot(place).await?.owner.addresses.ingress
+        )),
+    }
+}
+
+async fn snapshot(place: &Place) -> anyhow::Result<Snapshot> {
+    match client(place)?.ask(&Request::Status).await? {
+        Reply::Status(snapshot) => Ok(snapshot),
+        other => bail!("the running mesh answers something else: {other:?}"),
+    }
+}
+
+fn client(place: &Place) -> anyhow::Result<Client> {
+    Ok(Client::new(&place.open()?.socket()))
+}
+
+async fn change(place: &Place, request: Request) -> anyhow::Result<ExitCode> {
+    match client(place)?.ask(&request).await? {
+        Reply::Applied {
+            rules,
+            changed,
+            elapsed,
+        } => {
+            if changed {
+                println!("in force after {elapsed:.0?}: {rules}");
+            } else {
+                println!("nothing changed: {rules}");
+            }
+            Ok(ExitCode::SUCCESS)
+        }
+        Reply::Refused(problems) => {
+            eprintln!("{problems}\nnothing changed, the rules before are in force");
+            Ok(ExitCode::from(BAD_INPUT))
+        }
+        other => bail!("the running mesh answers something else: {other:?}"),
+    }
+}
+
+async fn down(place: &Place) -> anyhow::Result<ExitCode> {
+    let run_dir = place.open()?;
+    if let Locked::Here(_) = run_dir.lock().context("cannot lock the run directory")? {
+        println!("no mesh is running");
+        return Ok(ExitCode::SUCCESS);
+    }
+    client(place)?.ask(&Request::Stop).await?;
+    let ended = async {
+        while let Ok(Locked::Elsewhere(_)) = run_dir.lock() {
+            tokio::time::sleep(POLL).await;
+        }
+    };
+    tokio::time::timeout(DOWN_DEADLINE, ended)
+        .await
+        .with_context(|| format!("it has not ended within {DOWN_DEADLINE:?}"))?;
+    println!("ended");
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn status(place: &Place, json: bool) -> anyhow::Result<ExitCode> {
+    let snapshot = snapshot(place).await?;
+    if json {
+        println!("{}", serde_json::to_string(&snapshot)?);
+    } else {
+        println!("{}  (process {})", snapshot.owner.url(), snapshot.owner.pid);
+        println!("rules: {}\n", snapshot.rules);
+        print!("{}", table(&snapshot.instances));
+    }
+    let ready = |report: &Report| report.phase == Phase::Ready;
+    Ok(code(snapshot.instances.iter().all(ready)))
+}
+
+fn table(instances: &[Report]) -> Table {
+    let columns = [
+        "instance", "version", "pid", "address", "state", "restarts", "uptime",
+    ];
+    let mut table = Table::new(columns);
+    let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
+    for report in instances {
+        table.row([
+            report.name.clone(),
+            report.version.clone(),
+            or_dash(report.pid.map(|pid| pid.to_string())),
+            or_dash(report.address.map(|address| address.to_string())),
+            format!("{:?}", report.phase).to_lowercase(),
+            report.restarts.to_string(),
+            format!("{} s", report.uptime.as_secs()),
+        ]);
+    }
+    table
+}
+
+impl Place {
+    fn open(&self) -> anyhow::Result<RunDir> {
+        let path = self.run_dir();
+        RunDir::open(&path).with_context(|| format!("cannot use {}", path.display()))
+    }
+}

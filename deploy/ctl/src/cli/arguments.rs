@@ -1,0 +1,261 @@
+//! The command line.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use super::rules;
+use crate::local::{self, Flag, Wanted};
+use crate::{footage, load};
+
+/// Runs, changes and measures Airside on this machine.
+#[derive(Debug, Parser)]
+#[command(name = "airsidectl", version, disable_help_subcommand = true)]
+pub struct Arguments {
+    /// Which mesh is meant.
+    #[command(flatten)]
+    pub place: Place,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Which mesh is meant.
+#[derive(Debug, Clone, Args)]
+pub struct Place {
+    /// The repository; other paths are relative to it.
+    #[arg(
+        long,
+        global = true,
+        env = "AIRSIDE_ROOT",
+        default_value = ".",
+        value_name = "DIR"
+    )]
+    pub root: PathBuf,
+    /// Directory of the running mesh: logs, data, Envoy's files.
+    #[arg(
+        long,
+        global = true,
+        env = "AIRSIDE_RUN_DIR",
+        default_value = ".airside/run",
+        value_name = "DIR"
+    )]
+    run_dir: PathBuf,
+    /// Default rules: a directory of Istio files.
+    #[arg(
+        long,
+        global = true,
+        env = "AIRSIDE_RULES",
+        default_value = "deploy/istio/default",
+        value_name = "DIR"
+    )]
+    rules: PathBuf,
+    /// Entrance of the system, for health, cameras and load; without it the running mesh's.
+    #[arg(
+        long,
+        global = true,
+        env = "AIRSIDE_URL",
+        value_name = "http://HOST:PORT"
+    )]
+    pub url: Option<String>,
+}
+
+impl Place {
+    /// `path` as seen from the repository.
+    pub(super) fn within(&self, path: &Path) -> PathBuf {
+        self.root.join(path)
+    }
+
+    pub(super) fn run_dir(&self) -> PathBuf {
+        self.within(&self.run_dir)
+    }
+
+    pub(super) fn rules(&self) -> PathBuf {
+        self.within(&self.rules)
+    }
+}
+
+/// What can be done.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Start every service and Envoy, and keep them running until Ctrl-C.
+    Up(Up),
+    /// End the running mesh.
+    Down,
+    /// Show the instances of the running mesh; fails unless all are ready.
+    Status {
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show what a role, a version of it or an instance writes (`cpanel`, `cpanel-v2`, `envoy`).
+    Logs {
+        /// Role, version or instance.
+        role: String,
+        /// Go on with what is written from now on.
+        #[arg(short, long)]
+        follow: bool,
+        /// Last lines of each log.
+        #[arg(short = 'n', long, default_value_t = 50)]
+        lines: usize,
+    },
+    /// Put Istio files in force, over the rules there are.
+    Apply {
+        /// A file or a directory of files; several times for several.
+        #[arg(short = 'f', long = "file", value_name = "FILE", required = true, num_args = 1..)]
+        files: Vec<PathBuf>,
+    },
+    /// Put the default rules in force, and no others.
+    Reset,
+    /// Look at rules without a running mesh.
+    #[command(subcommand)]
+    Mesh(Mesh),
+    /// Print every status line and both camera states; fails unless all answer.
+    Health,
+    /// Start or stop all cameras.
+    Cameras(Cameras),
+    /// Send requests and show who answered; fails when one was not answered well.
+    Load(load::Options),
+    /// Make what a demonstration needs.
+    #[command(subcommand)]
+    Demo(Demo),
+}
+
+/// Rules without a running mesh.
+#[derive(Debug, Subcommand)]
+pub enum Mesh {
+    /// Say whether files would be taken over, on top of the default rules.
+    Check {
+        /// Files or directories of files.
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
+        /// The programs that the rules are for.
+        #[arg(
+            long,
+            default_value = "deploy/local/topology.toml",
+            value_name = "FILE"
+        )]
+        topology: PathBuf,
+    },
+}
+
+/// All cameras.
+#[derive(Debug, Args)]
+pub struct Cameras {
+    /// What to do with them.
+    #[arg(value_enum)]
+    pub toggle: Toggle,
+}
+
+/// A switch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Toggle {
+    /// Stream.
+    Start,
+    /// Do not stream.
+    Stop,
+}
+
+impl Toggle {
+    pub(super) fn is_on(self) -> bool {
+        self == Self::Start
+    }
+}
+
+/// What a demonstration needs.
+#[derive(Debug, Subcommand)]
+pub enum Demo {
+    /// Make two films of people passing, and the truth about them.
+    Footage(footage::Options),
+}
+
+/// How to start a mesh.
+#[derive(Debug, Args)]
+pub struct Up {
+    /// Return once everything is ready, and leave it running.
+    #[arg(long)]
+    pub detach: bool,
+    /// The programs to run.
+    #[arg(
+        long,
+        env = "AIRSIDE_TOPOLOGY",
+        default_value = "deploy/local/topology.toml",
+        value_name = "FILE"
+    )]
+    topology: PathBuf,
+    /// Face nets for the programs.
+    #[arg(
+        long,
+        env = "AIRSIDE_MODELS",
+        default_value = "models",
+        value_name = "DIR"
+    )]
+    models: PathBuf,
+    /// Persons of interest for the programs.
+    #[arg(
+        long,
+        env = "AIRSIDE_GALLERY",
+        default_value = "gallery",
+        value_name = "DIR"
+    )]
+    gallery: PathBuf,
+    /// Films for the programs.
+    #[arg(long, env = "AIRSIDE_DEMO", default_value = "demo", value_name = "DIR")]
+    demo: PathBuf,
+    /// Where clients reach the system; port 0 takes any.
+    #[arg(
+        long,
+        env = "AIRSIDE_INGRESS",
+        default_value = "127.0.0.1:31221",
+        value_name = "IP:PORT"
+    )]
+    ingress: SocketAddr,
+    /// Where services reach each other; port 0 takes any.
+    #[arg(long, default_value = "127.0.0.1:15001", value_name = "IP:PORT")]
+    egress: SocketAddr,
+    /// Envoy's own interface; port 0 takes any.
+    #[arg(
+        long,
+        env = "AIRSIDE_ENVOY_ADMIN",
+        default_value = "127.0.0.1:15000",
+        value_name = "IP:PORT"
+    )]
+    admin: SocketAddr,
+}
+
+impl Up {
+    /// What is to run, with absolute paths.
+    pub(super) fn resolve(&self, place: &Place) -> anyhow::Result<local::Options> {
+        let root = std::fs::canonicalize(&place.root)
+            .with_context(|| format!("--root {}", place.root.display()))?;
+        let flag = |name, address| Flag { name, address };
+        Ok(local::Options {
+            run_dir: root.join(&place.run_dir),
+            topology: root.join(&self.topology),
+            rules: rules::read(&[root.join(&place.rules)])?,
+            models: root.join(&self.models),
+            gallery: root.join(&self.gallery),
+            demo: root.join(&self.demo),
+            wanted: Wanted {
+                ingress: flag("--ingress", self.ingress),
+                egress: flag("--egress", self.egress),
+                admin: flag("--admin", self.admin),
+            },
+            root,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Arguments::command().debug_assert();
+    }
+}

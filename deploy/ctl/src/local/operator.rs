@@ -1,0 +1,139 @@
+//! The one who changes rules and endpoints.
+
+use std::collections::BTreeMap;
+
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use super::control::{Asked, Reply, Request, Snapshot};
+use crate::envoy::{Endpoint, Publisher};
+use crate::mesh::{Labels, Registry, Rules, Service, resolve};
+use crate::run_dir::Owner;
+use crate::supervise::{Board, Phase};
+use crate::topology::Workload;
+
+/// What an instance is in the mesh.
+#[derive(Debug, Clone)]
+pub(super) struct Membership {
+    /// Full name of its service.
+    pub(super) service: String,
+    /// Its labels.
+    pub(super) labels: Labels,
+}
+
+impl Membership {
+    pub(super) fn of(workload: &Workload) -> Self {
+        Self {
+            service: Service::airside(&workload.name).fqdn(),
+            labels: workload.labels(),
+        }
+    }
+}
+
+/// Applies what is asked and follows the board.
+pub(super) struct Operator {
+    pub(super) publisher: Publisher,
+    pub(super) registry: Registry,
+    pub(super) rules: Rules,
+    pub(super) board: Board,
+    /// Instances of services, by name.
+    pub(super) members: BTreeMap<String, Membership>,
+    pub(super) owner: Owner,
+    /// Ends the mesh.
+    pub(super) stop: CancellationToken,
+}
+
+impl Operator {
+    /// Runs until nobody can ask any more.
+    pub(super) async fn run(mut self, mut requests: mpsc::Receiver<Asked>) {
+        let mut changes = self.board.changes();
+        loop {
+            tokio::select! {
+                () = changes.next() => self.follow().await,
+                asked = requests.recv() => match asked {
+                    Some((request, reply)) => {
+                        let answer = self.answer(request).await;
+                        // Whoever asked may have gone away; what was asked is done all the same.
+                        let _ = reply.send(answer);
+                    }
+                    None => return,
+                },
+            }
+        }
+    }
+
+    async fn answer(&mut self, request: Request) -> Reply {
+        match request {
+            Request::Status => Reply::Status(Snapshot {
+                owner: self.owner.clone(),
+                instances: self.board.reports(),
+                rules: self.rules.summary(),
+            }),
+            Request::Apply(sources) => match Rules::read(&sources) {
+                Ok(newer) => self.put_in_force(self.rules.overlaid(&newer)).await,
+                Err(problems) => Reply::Refused(problems.to_string()),
+            },
+            Request::Replace(sources) => match Rules::read(&sources) {
+                Ok(rules) => self.put_in_force(rules).await,
+                Err(problems) => Reply::Refused(problems.to_string()),
+            },
+            Request::Stop => {
+                self.stop.cancel();
+                Reply::Stopping
+            }
+        }
+    }
+
+    async fn put_in_force(&mut self, rules: Rules) -> Reply {
+        let mesh = match resolve(&rules, &self.registry) {
+            Ok(mesh) => mesh,
+            Err(problems) => return Reply::Refused(problems.to_string()),
+        };
+        match self.publisher.take_over(mesh).await {
+            Ok(taken) => {
+                self.rules = rules;
+                println!("rules in force: {}", self.rules.summary());
+                Reply::Applied {
+                    rules: self.rules.summary(),
+                    changed: taken.changed,
+                    elapsed: taken.elapsed,
+                }
+            }
+            Err(error) => Reply::Refused(error.to_string()),
+        }
+    }
+
+    /// Makes the ready instances, and no other, the endpoints.
+    async fn follow(&mut self) {
+        let mut called = Vec::new();
+        let mut endpoints = Vec::new();
+        let mut leaving = Vec::new();
+        for report in self.board.reports() {
+            let Some(member) = self.members.get(&report.name) else {
+                continue;
+            };
+            match (report.phase, report.address) {
+                (Phase::Ready, Some(address)) => {
+                    called.push(report.name);
+                    endpoints.push(Endpoint {
+                        service: member.service.clone(),
+                        labels: member.labels.clone(),
+                        address,
+                    });
+                }
+                (Phase::Draining, Some(address)) => leaving.push(address),
+                _ => {}
+            }
+        }
+        if let Err(error) = self.publisher.set_endpoints(endpoints) {
+            println!("cannot write Envoy's endpoints: {error}");
+            return;
+        }
+        for address in leaving {
+            if let Err(error) = self.publisher.admin().gone(address).await {
+                tracing::debug!(%address, %error, "cannot tell whether envoy still calls it");
+            }
+        }
+        self.board.set_called(&called);
+    }
+}

@@ -1,0 +1,145 @@
+//! Starts everything, watches over it, ends everything.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::pin::pin;
+
+use anyhow::{Context, bail};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use super::addresses::{Wanted, claim};
+use super::control::Server;
+use super::launch;
+use super::operator::{Membership, Operator};
+use crate::envoy::{Program, Publisher};
+use crate::istio::Source;
+use crate::mesh::{Rules, resolve};
+use crate::run_dir::{Locked, Owner, RunDir};
+use crate::supervise::{Board, Crew, Group, Phase, Report};
+use crate::topology::Topology;
+
+/// What is to run, and where.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The repository.
+    pub root: PathBuf,
+    /// Directory of the running mesh.
+    pub run_dir: PathBuf,
+    /// The programs.
+    pub topology: PathBuf,
+    /// The rules in force at the start.
+    pub rules: Vec<Source>,
+    /// Models, gallery and films for the programs.
+    pub models: PathBuf,
+    /// Persons of interest.
+    pub gallery: PathBuf,
+    /// Demo films.
+    pub demo: PathBuf,
+    /// Where Envoy listens.
+    pub wanted: Wanted,
+}
+
+/// Runs the mesh until it is asked to end.
+///
+/// # Errors
+/// What keeps it from starting. Whatever fails later is reported and started again.
+pub async fn up(options: &Options) -> anyhow::Result<()> {
+    let run_dir = RunDir::open(&options.run_dir)
+        .with_context(|| format!("cannot use {}", options.run_dir.display()))?;
+    let mut lock = match run_dir.lock().context("cannot lock the run directory")? {
+        Locked::Here(lock) => lock,
+        Locked::Elsewhere(Some(owner)) => {
+            bail!("already running: process {}, {}", owner.pid, owner.url())
+        }
+        Locked::Elsewhere(None) => bail!("another one is starting or ending right now"),
+    };
+    let topology = Topology::read(&options.topology)?;
+    let registry = topology.registry();
+    let rules = Rules::read(&options.rules)?;
+    let mesh = resolve(&rules, &registry)?;
+    let envoy = Program::find(&options.root)?;
+    let addresses = claim(&options.wanted)?;
+    let publisher = Publisher::create(run_dir.envoy(), &addresses, mesh)
+        .context("cannot write Envoy's files")?;
+    let control = Server::bind(run_dir.socket()).context("cannot listen for requests")?;
+    let owner = Owner {
+        pid: std::process::id(),
+        addresses,
+    };
+    lock.announce(&owner).context("cannot write the lock")?;
+
+    let board = Board::default();
+    let stop = CancellationToken::new();
+    let mut crew = Crew::new(&board);
+    crew.start(Group::Proxy, launch::envoy(&run_dir, &envoy, &addresses));
+    let mut members = BTreeMap::new();
+    for workload in &topology.workloads {
+        let group = if workload.feeds {
+            Group::Feeders
+        } else {
+            Group::Services
+        };
+        for index in 0..workload.replicas {
+            let launch = launch::instance(options, &run_dir, &addresses, workload, index)?;
+            members.insert(launch.name.clone(), Membership::of(workload));
+            crew.start(group, launch);
+        }
+    }
+    println!("starting {} programs, {}", members.len() + 1, owner.url());
+
+    let operator = Operator {
+        publisher,
+        registry,
+        rules,
+        board: board.clone(),
+        members,
+        owner: owner.clone(),
+        stop: stop.clone(),
+    };
+    let (requests, asked) = mpsc::channel(4);
+    let mut operator = tokio::spawn(operator.run(asked));
+    {
+        // Requests are taken until the last program has ended: the operator leads them out.
+        let mut listening = pin!(control.run(requests));
+        tokio::select! {
+            asked = asked_to_end(&stop) => asked?,
+            () = &mut listening => {}
+            () = report_ready(&board, &owner) => {}
+            ended = &mut operator => ended.context("the operator failed")?,
+        }
+        println!("ending");
+        let twice = CancellationToken::new();
+        tokio::select! {
+            ended = crew.end() => ended.context("the supervisor failed")?,
+            () = &mut listening => {}
+            asked = asked_to_end(&twice) => {
+                asked?;
+                bail!("asked twice to end: killed everything");
+            }
+        }
+    }
+    operator.await.context("the operator failed")?;
+    println!("ended");
+    Ok(())
+}
+
+/// Tells once that everything is ready, then never ends.
+async fn report_ready(board: &Board, owner: &Owner) {
+    let all = |reports: &[Report]| reports.iter().all(|report| report.phase == Phase::Ready);
+    board.until(all).await;
+    println!("\nall ready: {}  (Ctrl-C ends everything)\n", owner.url());
+    std::future::pending().await
+}
+
+async fn asked_to_end(stop: &CancellationToken) -> anyhow::Result<()> {
+    let mut terminate = signal(SignalKind::terminate()).context("cannot await SIGTERM")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("cannot await Ctrl-C")?;
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+        () = stop.cancelled() => {}
+    }
+    Ok(())
+}

@@ -1,0 +1,255 @@
+//! The life of one instance, run after run.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitStatus;
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep, timeout};
+use tokio_util::sync::CancellationToken;
+
+use super::board::{Board, Phase};
+use super::child::{Child, Start, last_lines};
+use crate::fetch::Client;
+
+/// How often a starting instance is asked, and one that was ready.
+const EAGER: Duration = Duration::from_millis(50);
+const STEADY: Duration = Duration::from_secs(2);
+/// A probe that takes longer has failed; so many in a row take the instance out, as Kubernetes does.
+const PROBE_DEADLINE: Duration = Duration::from_secs(2);
+const PROBE_FAILURES: u32 = 3;
+/// An instance that is not ready after so long is reported once, with what it waits for.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Pause before a program is started again: it doubles up to the longest, and is the shortest
+/// again after a run this long.
+const SHORTEST_PAUSE: Duration = Duration::from_millis(500);
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+const GOOD_RUN: Duration = Duration::from_secs(60);
+
+/// The log lines shown when a program ends by itself.
+const LAST_LINES: usize = 10;
+/// Time for Envoy to let go of an instance that is to end.
+const LEAVE_DEADLINE: Duration = Duration::from_secs(1);
+
+/// Where an instance is reached.
+#[derive(Debug, Clone)]
+pub enum Reached {
+    /// It writes its address into this file.
+    Announced(PathBuf),
+    /// It was told its address.
+    At(SocketAddr),
+}
+
+/// Everything needed to run an instance.
+#[derive(Debug, Clone)]
+pub struct Launch {
+    /// Its name.
+    pub name: String,
+    /// Version of its workload.
+    pub version: String,
+    /// Program.
+    pub program: PathBuf,
+    /// Its arguments.
+    pub args: Vec<String>,
+    /// Its environment, beside ours.
+    pub env: BTreeMap<String, String>,
+    /// Where it runs.
+    pub directory: PathBuf,
+    /// Where its output goes.
+    pub log: PathBuf,
+    /// Where it listens.
+    pub reached: Reached,
+    /// The path that answers 200 once it is ready.
+    pub ready_path: &'static str,
+}
+
+/// An instance that is kept running.
+#[derive(Debug)]
+pub struct Instance {
+    launch: Launch,
+    board: Board,
+    /// Ends the instance.
+    stop: CancellationToken,
+    /// Time from being asked to end to being killed.
+    drain: Duration,
+}
+
+/// How a run came to its end.
+enum Ending {
+    Asked,
+    Failed(String),
+}
+
+impl Instance {
+    /// An instance that runs until `stop`, and has `drain` to end then.
+    pub fn new(launch: Launch, board: Board, stop: CancellationToken, drain: Duration) -> Self {
+        Self {
+            launch,
+            board,
+            stop,
+            drain,
+        }
+    }
+
+    /// Runs it until it is asked to stop.
+    pub async fn run(self) {
+        let mut pause = SHORTEST_PAUSE;
+        loop {
+            let started = Instant::now();
+            let Ending::Failed(reason) = self.run_once().await else {
+                self.set(|report| report.phase = Phase::Stopped);
+                return;
+            };
+            if started.elapsed() >= GOOD_RUN {
+                pause = SHORTEST_PAUSE;
+            }
+            self.set(|report| {
+                report.phase = Phase::Failed;
+                report.pid = None;
+                report.address = None;
+            });
+            self.lament(&reason, started.elapsed(), pause);
+            tokio::select! {
+                () = sleep(pause) => {}
+                () = self.stop.cancelled() => {
+                    self.set(|report| report.phase = Phase::Stopped);
+                    return;
+                }
+            }
+            pause = (pause * 2).min(LONGEST_PAUSE);
+            self.set(|report| report.restarts += 1);
+        }
+    }
+
+    async fn run_once(&self) -> Ending {
+        let mut child = match self.start() {
+            Ok(child) => child,
+            Err(error) => {
+                let program = self.launch.program.display();
+                return Ending::Failed(format!("cannot be started: {program}: {error}"));
+            }
+        };
+        self.set(|report| {
+            report.phase = Phase::Starting;
+            report.pid = Some(child.pid());
+        });
+        tokio::select! {
+            ended = child.ended() => return Ending::Failed(words(ended)),
+            () = self.watch_readiness() => {}
+            () = self.stop.cancelled() => {}
+        }
+        self.drain(&mut child).await;
+        self.set(|report| {
+            report.pid = None;
+            report.address = None;
+        });
+        Ending::Asked
+    }
+
+    fn start(&self) -> io::Result<Child> {
+        if let Reached::Announced(file) = &self.launch.reached {
+            match std::fs::remove_file(file) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
+        }
+        Child::start(&Start {
+            program: &self.launch.program,
+            args: &self.launch.args,
+            env: &self.launch.env,
+            directory: &self.launch.directory,
+            log: &self.launch.log,
+        })
+    }
+
+    /// First out of every cluster, then told to end, at last killed.
+    async fn drain(&self, child: &mut Child) {
+        let deadline = Instant::now() + self.drain;
+        self.set(|report| report.phase = Phase::Draining);
+        let left = self.board.left(&self.launch.name);
+        let _ = timeout(LEAVE_DEADLINE, left).await;
+        child.terminate();
+        if tokio::time::timeout_at(deadline, child.ended())
+            .await
+            .is_err()
+        {
+            println!("{} does not end, killed", self.launch.name);
+            child.kill();
+            let _ = child.ended().await;
+        }
+    }
+
+    /// Asks for readiness for as long as the program runs.
+    async fn watch_readiness(&self) {
+        let client = Client::new(PROBE_DEADLINE);
+        let started = Instant::now();
+        let mut failures = 0;
+        let mut phase = Phase::Starting;
+        let mut complained = false;
+        loop {
+            sleep(if phase == Phase::Ready { STEADY } else { EAGER }).await;
+            let Some(address) = self.address() else {
+                continue;
+            };
+            let url = format!("http://{address}{}", self.launch.ready_path);
+            let answer = client.get(&url).await;
+            let ready = answer
+                .as_ref()
+                .is_ok_and(|answer| answer.status == http::StatusCode::OK);
+            failures = if ready { 0 } else { failures + 1 };
+            if ready && phase != Phase::Ready {
+                phase = Phase::Ready;
+                println!(
+                    "{} ready at {address} after {:.1?}",
+                    self.launch.name,
+                    started.elapsed()
+                );
+            } else if phase == Phase::Ready && failures >= PROBE_FAILURES {
+                phase = Phase::Unready;
+                println!("{} is not ready any more", self.launch.name);
+            } else if phase == Phase::Starting && !complained && started.elapsed() > PATIENCE {
+                complained = true;
+                let said = answer.map_or_else(|error| error.to_string(), |answer| answer.body);
+                println!("{} is not ready yet: {}", self.launch.name, said.trim());
+            } else {
+                continue;
+            }
+            self.set(|report| {
+                report.phase = phase;
+                report.address = Some(address);
+            });
+        }
+    }
+
+    fn address(&self) -> Option<SocketAddr> {
+        match &self.launch.reached {
+            Reached::At(address) => Some(*address),
+            Reached::Announced(file) => std::fs::read_to_string(file).ok()?.trim().parse().ok(),
+        }
+    }
+
+    fn lament(&self, reason: &str, after: Duration, pause: Duration) {
+        println!(
+            "{} {reason} after {after:.1?}, starts again in {pause:.1?}",
+            self.launch.name
+        );
+        for line in last_lines(&self.launch.log, LAST_LINES) {
+            println!("    {line}");
+        }
+    }
+
+    fn set(&self, change: impl FnOnce(&mut super::Report)) {
+        self.board
+            .update(&self.launch.name, &self.launch.version, change);
+    }
+}
+
+fn words(ended: io::Result<ExitStatus>) -> String {
+    match ended {
+        Ok(status) => format!("ended ({status})"),
+        Err(error) => format!("was lost ({error})"),
+    }
+}

@@ -1,0 +1,70 @@
+//! Tables and bars in a terminal.
+
+/// Width of the longest bar.
+const BAR: usize = 40;
+
+/// Rows under a header, every column as wide as its widest cell.
+#[derive(Debug, Clone)]
+pub struct Table {
+    rows: Vec<Vec<String>>,
+}
+
+impl Table {
+    /// A table with these columns.
+    pub fn new<const N: usize>(header: [&str; N]) -> Self {
+        Self {
+            rows: vec![header.map(str::to_owned).into()],
+        }
+    }
+
+    /// Adds a row; missing cells are empty.
+    pub fn row<const N: usize>(&mut self, cells: [String; N]) {
+        self.rows.push(cells.into());
+    }
+}
+
+impl std::fmt::Display for Table {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let columns = self.rows.iter().map(Vec::len).max().unwrap_or_default();
+        let width = |column: usize| {
+            let cells = self.rows.iter().filter_map(|row| row.get(column));
+            cells
+                .map(|cell| cell.chars().count())
+                .max()
+                .unwrap_or_default()
+        };
+        let widths: Vec<usize> = (0..columns).map(width).collect();
+        for row in &self.rows {
+            let cells = row.iter().zip(&widths);
+            let line: Vec<String> = cells
+                .map(|(cell, width)| format!("{cell:width$}"))
+                .collect();
+            writeln!(f, "{}", line.join("  ").trim_end())?;
+        }
+        Ok(())
+    }
+}
+
+/// A bar for `part` of `whole`.
+pub fn bar(part: usize, whole: usize) -> String {
+    "█".repeat((part * BAR).checked_div(whole).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_are_as_wide_as_their_widest_cell() {
+        let mut table = Table::new(["name", "n"]);
+        table.row(["cpanel-v1-0".to_owned(), "50".to_owned()]);
+        assert_eq!(table.to_string(), "name         n\ncpanel-v1-0  50\n");
+    }
+
+    #[test]
+    fn a_bar_is_a_share() {
+        assert_eq!(bar(1, 2).chars().count(), 20);
+        assert_eq!(bar(1, 0), "");
+        assert_eq!(bar(3, 3).chars().count(), 40);
+    }
+}

@@ -1,0 +1,202 @@
+//! Which programs make up a local mesh.
+//!
+//! A topology is a TOML file with one `[[workload]]` for each service and version. Arguments and
+//! environment may hold `{root}`, `{models}`, `{gallery}`, `{demo}` and `{data}` (a directory of the
+//! instance's own that survives a restart).
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use crate::mesh::{Labels, Registry, Service};
+
+/// Why a topology cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// It cannot be read.
+    #[error("cannot read the topology {}: {source}", file.display())]
+    Unreadable {
+        /// The file.
+        file: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// It is no topology.
+    #[error("{} is no topology: {reason}", file.display())]
+    Malformed {
+        /// The file.
+        file: PathBuf,
+        /// Where and why.
+        reason: String,
+    },
+}
+
+/// The programs of a mesh.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Topology {
+    /// In order of their start.
+    #[serde(rename = "workload")]
+    pub workloads: Vec<Workload>,
+}
+
+/// One version of a service.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Workload {
+    /// Host name of the service.
+    pub name: String,
+    /// Its version, also the label `version`.
+    #[serde(default = "first_version")]
+    pub version: String,
+    /// How many instances.
+    #[serde(default = "one")]
+    pub replicas: u32,
+    /// Program: a name beside airsidectl or in `PATH`, or a path.
+    pub program: String,
+    /// Its arguments.
+    #[serde(default)]
+    pub args: Vec<String>,
+    /// Its environment, beside the one that every instance has.
+    #[serde(default)]
+    pub env: BTreeMap<String, String>,
+    /// Whether it only feeds the others: it stops first, so that nothing is under way when they stop.
+    #[serde(default)]
+    pub feeds: bool,
+}
+
+fn first_version() -> String {
+    "v1".to_owned()
+}
+
+fn one() -> u32 {
+    1
+}
+
+impl Topology {
+    /// Reads a topology.
+    ///
+    /// # Errors
+    /// A file that cannot be read, an unknown key, two workloads of one name and version.
+    pub fn read(file: &Path) -> Result<Self, Error> {
+        let text = std::fs::read_to_string(file).map_err(|source| Error::Unreadable {
+            file: file.to_owned(),
+            source,
+        })?;
+        let malformed = |reason: String| Error::Malformed {
+            file: file.to_owned(),
+            reason,
+        };
+        let topology: Self = toml::from_str(&text).map_err(|error| malformed(error.to_string()))?;
+        for (index, workload) in topology.workloads.iter().enumerate() {
+            let same = |other: &Workload| other.full_name() == workload.full_name();
+            if topology.workloads[..index].iter().any(same) {
+                let name = workload.full_name();
+                return Err(malformed(format!("workload {name} is there twice")));
+            }
+        }
+        Ok(topology)
+    }
+
+    /// The services that these workloads make up.
+    pub fn registry(&self) -> Registry {
+        self.workloads
+            .iter()
+            .map(|workload| Service::airside(&workload.name))
+            .collect()
+    }
+}
+
+impl Workload {
+    /// Name and version, as a Deployment would be named.
+    pub fn full_name(&self) -> String {
+        format!("{}-{}", self.name, self.version)
+    }
+
+    /// Name of an instance, as a pod would be named.
+    pub fn instance_name(&self, index: u32) -> String {
+        format!("{}-{index}", self.full_name())
+    }
+
+    /// Labels of each instance.
+    pub fn labels(&self) -> Labels {
+        let pairs = [("app", &self.name), ("version", &self.version)];
+        pairs
+            .map(|(key, value)| (key.to_owned(), value.clone()))
+            .into()
+    }
+}
+
+/// What stands for the names in braces.
+#[derive(Debug, Clone)]
+pub struct Places {
+    /// The repository.
+    pub root: PathBuf,
+    /// Models directory.
+    pub models: PathBuf,
+    /// Persons of interest.
+    pub gallery: PathBuf,
+    /// Demo films.
+    pub demo: PathBuf,
+    /// The instance's own directory.
+    pub data: PathBuf,
+}
+
+impl Places {
+    /// `text` with its names replaced.
+    pub fn fill(&self, text: &str) -> String {
+        let names = [
+            ("{root}", &self.root),
+            ("{models}", &self.models),
+            ("{gallery}", &self.gallery),
+            ("{demo}", &self.demo),
+            ("{data}", &self.data),
+        ];
+        names.iter().fold(text.to_owned(), |text, (name, path)| {
+            text.replace(name, &path.to_string_lossy())
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<Topology, Error> {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let file = directory.path().join("topology.toml");
+        std::fs::write(&file, text).expect("written");
+        Topology::read(&file)
+    }
+
+    #[test]
+    fn the_default_topology_is_sound() {
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../local/topology.toml");
+        let topology = Topology::read(&file).expect("sound");
+        let names: Vec<String> = topology.workloads.iter().map(Workload::full_name).collect();
+        assert!(names.contains(&"cpanel-v2".to_owned()), "{names:?}");
+        assert_eq!(topology.registry().services().count(), names.len() - 1);
+    }
+
+    #[test]
+    fn a_topology_at_fault_is_refused() {
+        let unknown = read("[[workload]]\nname = 'a'\nprogram = 'p'\nport = 1");
+        assert!(unknown.is_err_and(|error| error.to_string().contains("port")));
+        let twice = "[[workload]]\nname = 'a'\nprogram = 'p'\n".repeat(2);
+        assert!(read(&twice).is_err_and(|error| error.to_string().contains("a-v1 is there twice")));
+    }
+
+    #[test]
+    fn names_in_braces_are_replaced() {
+        let places = Places {
+            root: "/r".into(),
+            models: "/m".into(),
+            gallery: "/g".into(),
+            demo: "/d".into(),
+            data: "/own".into(),
+        };
+        assert_eq!(places.fill("{data}/x:{demo}{other}"), "/own/x:/d{other}");
+    }
+}
