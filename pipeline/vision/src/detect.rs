@@ -14,6 +14,8 @@ use crate::{Landmarks, Result};
 
 pub(crate) use rustface::RustfaceDetector;
 pub(crate) use ssd::SsdDetector;
+#[cfg(test)]
+pub(crate) use ssd::anchors;
 pub(crate) use yunet::YunetDetector;
 
 /// A kind of detector.

@@ -21,6 +21,8 @@ mod embedding;
 mod eyes;
 mod face;
 mod gallery;
+#[cfg(test)]
+mod golden;
 mod landmarks;
 pub mod models;
 mod pool;

@@ -15,6 +15,10 @@ const SIZE: f32 = 5.0;
 const CODES: usize = 4;
 const CLASSES: usize = 3;
 
+/// Faces that a second, coarser look adds are at least this share of the picture's longer side high. The first look finds
+/// smaller ones anyway, and hardly any portrait that fills the picture: no anchor is large enough.
+const SECOND_LOOK: f32 = 0.3;
+
 /// The detector of the npm package.
 pub(crate) struct SsdDetector {
     pub(crate) net: Net,
@@ -23,39 +27,45 @@ pub(crate) struct SsdDetector {
 
 impl Detector for SsdDetector {
     fn detect(&self, picture: &Picture) -> Result<Vec<Detection>> {
-        let frame = Letterbox::padded(picture, self.spec.long_side, self.spec.multiple)?;
-        let outputs = [self.spec.boxes_output.as_str(), &self.spec.scores_output];
-        let [codes, scores] = self.net.run(&frame.picture, outputs)?;
-        let anchors = anchors(
-            &self.spec.maps,
-            frame.picture.width(),
-            frame.picture.height(),
-        );
-        if codes.len() != anchors.len() * CODES || scores.len() != anchors.len() * CLASSES {
-            let reason = format!(
-                "{} and {} values for {} anchors",
-                codes.len(),
-                scores.len(),
-                anchors.len()
+        let mut found = self.look(picture, self.spec.long_side)?;
+        if let Some(side) = self.spec.second_side {
+            let least = SECOND_LOOK * picture.width().max(picture.height()) as f32;
+            let large = self.look(picture, side)?;
+            found.extend(
+                large
+                    .into_iter()
+                    .filter(|detection| detection.bounds.height >= least),
             );
-            return Err(self.net.failure(reason));
-        }
-        let mut found = Vec::new();
-        for ((anchor, code), score) in anchors
-            .iter()
-            .zip(codes.chunks_exact(CODES))
-            .zip(scores.chunks_exact(CLASSES))
-        {
-            let score = score[self.spec.face_class.min(CLASSES - 1)];
-            if score > self.spec.threshold {
-                found.push(Detection {
-                    bounds: decode(anchor, code, frame.scale as f32),
-                    score,
-                    landmarks: None,
-                });
-            }
         }
         Ok(suppress(found, self.spec.overlap))
+    }
+}
+
+impl SsdDetector {
+    /// Everything above the threshold at one scale, overlapping or not.
+    fn look(&self, picture: &Picture, long_side: u32) -> Result<Vec<Detection>> {
+        let frame = Letterbox::padded(picture, long_side, self.spec.multiple)?;
+        let (width, height) = (frame.picture.width(), frame.picture.height());
+        let outputs = [self.spec.boxes_output.as_str(), &self.spec.scores_output];
+        let [codes, scores] = self.net.run(&frame.picture, outputs)?;
+        let anchors = anchors(&self.spec.maps, width, height);
+        if codes.len() != anchors.len() * CODES || scores.len() != anchors.len() * CLASSES {
+            let (codes, scores) = (codes.len(), scores.len());
+            let reason = format!("{codes} and {scores} values for {} anchors", anchors.len());
+            return Err(self.net.failure(reason));
+        }
+        let codes = codes.chunks_exact(CODES);
+        let scores = scores.chunks_exact(CLASSES);
+        let scores = scores.map(|classes| classes[self.spec.face_class.min(CLASSES - 1)]);
+        let sure = anchors.iter().zip(codes).zip(scores);
+        let sure = sure.filter(|(_, score)| *score > self.spec.threshold);
+        Ok(sure
+            .map(|((anchor, code), score)| Detection {
+                bounds: decode(anchor, code, frame.scale as f32),
+                score,
+                landmarks: None,
+            })
+            .collect())
     }
 }
 
@@ -80,7 +90,7 @@ fn decode(anchor: &Rect, code: &[f32], scale: f32) -> Rect {
 
 /// All anchors of an input of `width` × `height` pixels, in the order of the net's outputs: map by map, row by row, cell by
 /// cell. Each map halves the one before, rounding up.
-fn anchors(maps: &[FeatureMap], width: u32, height: u32) -> Vec<Rect> {
+pub(crate) fn anchors(maps: &[FeatureMap], width: u32, height: u32) -> Vec<Rect> {
     let Some(first) = maps.first() else {
         return Vec::new();
     };

@@ -19,7 +19,7 @@ use super::manifest::{DetectionSpec, Manifest, sha256};
 use super::{Colour, NetSpec};
 
 /// Grows when the same weights give other files or another manifest.
-pub(crate) const VERSION: u32 = 1;
+pub(crate) const VERSION: u32 = 2;
 
 /// Licence of the package and the weights in it.
 const LICENCE: &str = "MIT (@vladmandic/face-api)";

@@ -124,6 +124,8 @@ pub enum DetectionSpec {
 pub struct SsdSpec {
     /// Pictures are scaled to this longer side, in pixels.
     pub long_side: u32,
+    /// And looked at once more at this longer side, for faces that fill the picture; absent: only once.
+    pub second_side: Option<u32>,
     /// Both sides are padded, right and below, to multiples of this.
     pub multiple: u32,
     /// Detections must score more than this.

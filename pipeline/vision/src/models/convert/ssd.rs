@@ -22,6 +22,8 @@ const MEAN: f32 = 127.5;
 /// Found best on 200 WIDER pictures: a longer side of 640 and a threshold of 0.4 instead of the package's 0.5.
 const LONG_SIDE: u32 = 640;
 const THRESHOLD: f32 = 0.4;
+/// Portraits that fill the picture: at 640 it finds none of 40, at 256 all, for a sixth of the work.
+const SECOND_SIDE: u32 = 256;
 const OVERLAP: f32 = 0.5;
 
 /// TensorFlow's `same` puts one row after an even side, but two after an odd one, to stay on the grid. Two always give the
@@ -71,6 +73,7 @@ pub(super) fn convert(weights: &Weights) -> Result<(Converted, SsdSpec), Convert
     };
     let spec = SsdSpec {
         long_side: LONG_SIDE,
+        second_side: Some(SECOND_SIDE),
         multiple: 32,
         threshold: THRESHOLD,
         overlap: OVERLAP,
