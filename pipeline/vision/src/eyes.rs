@@ -24,6 +24,8 @@ pub struct Options {
     pub onnxruntime: Option<PathBuf>,
     /// Pictures that may be looked at side by side; more of them wait.
     pub parallel: usize,
+    /// Faces of a lower box, in pixels, are not reported: of what detectors find below 20 most is no face.
+    pub least_height: f32,
     /// Faces of a lower box, in pixels, get no chip and so no name: recognition falls apart below 32.
     pub least_named_height: f32,
     /// Whether age and gender are wanted.
@@ -39,6 +41,7 @@ impl Options {
             models: models.into(),
             onnxruntime: None,
             parallel: std::thread::available_parallelism().map_or(1, usize::from),
+            least_height: 20.0,
             least_named_height: 32.0,
             age_gender: true,
             embedding: true,
@@ -55,6 +58,7 @@ pub struct Eyes {
     embedding: Option<EmbeddingNet>,
     /// How chips are cut, also where another process embeds them.
     chips: Option<EmbeddingSpec>,
+    least_height: f32,
     least_named_height: f32,
 }
 
@@ -109,6 +113,7 @@ impl Eyes {
             age_gender: age_gender.and_then(std::result::Result::ok),
             embedding: embedding.and_then(std::result::Result::ok),
             chips: manifest.embedding,
+            least_height: options.least_height,
             least_named_height: options.least_named_height,
         })
     }
@@ -120,9 +125,11 @@ impl Eyes {
 
     /// The faces of a picture, the surest first, each with everything that is on.
     pub fn analyze(&self, picture: &Picture) -> Result<Vec<Face>> {
-        self.detector
-            .detect(picture)?
+        let found = self.detector.detect(picture)?;
+        let large_enough = found
             .into_iter()
+            .filter(|detection| detection.bounds.height >= self.least_height);
+        large_enough
             .map(|detection| self.describe(picture, detection))
             .collect()
     }

@@ -16,7 +16,7 @@ use crate::{Error, Result};
 static ENVIRONMENT: Mutex<Option<Environment>> = Mutex::new(None);
 
 /// Loads ONNX Runtime from `library`, or gives what was loaded before. The error is a plain sentence.
-pub(crate) fn environment(library: Option<&Path>) -> std::result::Result<Environment, String> {
+pub fn environment(library: Option<&Path>) -> std::result::Result<Environment, String> {
     let mut loaded = ENVIRONMENT.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(environment) = loaded.as_ref() {
         return Ok(environment.clone());
