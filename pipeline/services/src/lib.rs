@@ -1,1 +1,21 @@
-//! The roles of the pipeline: collector, image analysis, face recognition, section, alerts, momentum, control panel.
+//! The roles of the pipeline, one module a role. Each has `Settings` (one clap struct) and `build`, which opens every
+//! file, binds the port and hands back an [`airside_runtime::Bound`] that is then run.
+//!
+//! ```text
+//! agent ══▶ collector ─┬─▶ image-analysis
+//!                      ├─▶ face-recognition
+//!                      ├─▶ section ◀────┐
+//!                      ├─▶ alerts ─▶ momentum ◀─ cpanel ◀─ browser
+//!                      └─▶ cpanel ──────┘
+//! ```
+
+pub mod collector;
+pub mod cpanel;
+pub mod face_recognition;
+pub mod frame;
+pub mod image_analysis;
+pub mod momentum;
+mod picture;
+mod sight;
+mod submission;
+mod workbench;

@@ -1,0 +1,100 @@
+//! The collector: takes frames in, has them analysed, hands results on, and says what became of each.
+//!
+//! ```text
+//!            ┌─ image-analysis ─▶ section                     (observed)
+//! frame ─────┤        └── faces ──┐
+//!            └─ face-recognition ◀┘ or the whole picture ─▶ alerts   (reported)
+//!
+//! observed and reported ─▶ RECORDED        a neighbour away ─▶ DEFERRED        no readable picture ─▶ REJECTED
+//! ```
+//!
+//! Invariants: every frame taken in gets exactly one outcome, counted; the two branches neither wait for nor fail with each
+//! other, but for the faces that the second gets from the first; a frame sent again repeats only what is missing; delivery of
+//! the analysis to the panel never delays an outcome.
+
+mod delivery;
+pub mod ingest;
+mod memory;
+mod neighbours;
+pub mod outcome;
+mod process;
+mod rest;
+
+use std::{sync::Arc, time::Duration};
+
+use airside_proto::{MAX_MESSAGE_BYTES, v1::frame_ingest_server::FrameIngestServer};
+use airside_runtime::{Bound, Server, Service, parse, service::BindError};
+use http::Uri;
+
+use ingest::Ingest;
+use outcome::Outcomes;
+use process::Processor;
+
+/// Settings of the collector.
+#[derive(clap::Parser, Clone, Debug)]
+pub struct Settings {
+    /// What every service has.
+    #[command(flatten)]
+    pub server: Server,
+    /// Frames that a stream may have under way.
+    #[arg(long, env = "AIRSIDE_WINDOW", default_value_t = 8, value_name = "FRAMES", value_parser = clap::value_parser!(u32).range(1..=1024))]
+    pub window: u32,
+    /// Frames under way over all streams; more of them wait.
+    #[arg(long, env = "AIRSIDE_CONCURRENCY", default_value_t = 64, value_name = "FRAMES", value_parser = clap::value_parser!(u32).range(1..=65_536))]
+    pub concurrency: u32,
+    /// Time that a neighbour has to answer; then the frame is deferred.
+    #[arg(long, env = "AIRSIDE_NEIGHBOUR_TIMEOUT", default_value = "5s", value_name = "TIME", value_parser = parse::duration)]
+    pub neighbour_timeout: Duration,
+    /// Image analysis (gRPC).
+    #[arg(long, env = "AIRSIDE_IMAGE_ANALYSIS", default_value = "http://image-analysis:9090", value_name = "http://HOST:PORT", value_parser = parse::origin)]
+    pub image_analysis: Uri,
+    /// Face recognition (gRPC).
+    #[arg(long, env = "AIRSIDE_FACE_RECOGNITION", default_value = "http://face-recognition:9090", value_name = "http://HOST:PORT", value_parser = parse::origin)]
+    pub face_recognition: Uri,
+    /// Sections (gRPC); {section} stands for the frame's section.
+    #[arg(long, env = "AIRSIDE_SECTION_GRPC", default_value = "http://section-{section}:9090", value_name = "TEMPLATE", value_parser = template)]
+    pub section_grpc: String,
+    /// Sections (REST), for POST /persons; {section} stands for the section.
+    #[arg(long, env = "AIRSIDE_SECTION_REST", default_value = "http://section-{section}:8080", value_name = "TEMPLATE", value_parser = template)]
+    pub section_rest: String,
+    /// Alerts (gRPC).
+    #[arg(long, env = "AIRSIDE_ALERTS", default_value = "http://alerts:9090", value_name = "http://HOST:PORT", value_parser = parse::origin)]
+    pub alerts: Uri,
+    /// Control panel (gRPC), which results are delivered to.
+    #[arg(long, env = "AIRSIDE_CPANEL", default_value = "http://cpanel:9090", value_name = "http://HOST:PORT", value_parser = parse::origin)]
+    pub cpanel: Uri,
+    /// Momentum (gRPC), which results go to when the panel takes none.
+    #[arg(long, env = "AIRSIDE_MOMENTUM", default_value = "http://momentum:9090", value_name = "http://HOST:PORT", value_parser = parse::origin)]
+    pub momentum: Uri,
+}
+
+/// An origin in which `{section}` may stand for a section.
+fn template(text: &str) -> Result<String, String> {
+    match parse::origin(&text.replace("{section}", "1")) {
+        Ok(_) => Ok(text.to_owned()),
+        Err(_) => Err("expected http://HOST:PORT in which {section} stands for the section, e.g. http://section-{section}:9090".to_owned()),
+    }
+}
+
+/// Binds the port; neighbours are called when the first frame comes.
+///
+/// # Errors
+/// The port is taken.
+pub async fn build(settings: &Settings) -> Result<Bound, BindError> {
+    let mut service = Service::new("Collector", &settings.server).shows_spread();
+    let delivery = delivery::start(&mut service, settings);
+    let neighbours = neighbours::Neighbours::new(service.mesh(), settings);
+    let processor = Arc::new(Processor::new(neighbours, delivery, settings.concurrency));
+    let outcomes = Outcomes::registered(service.metrics());
+    let ingest = Ingest::new(Arc::clone(&processor), outcomes.clone(), settings.window)
+        .ending_with(service.drain());
+    let grpc = FrameIngestServer::new(ingest).max_decoding_message_size(MAX_MESSAGE_BYTES);
+    let rest = rest::Rest {
+        processor,
+        outcomes,
+        mesh: service.mesh().clone(),
+        section: settings.section_rest.clone().into(),
+        limit: settings.neighbour_timeout,
+    };
+    service.rest(rest.routes()).grpc(grpc).bind().await
+}

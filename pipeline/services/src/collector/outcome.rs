@@ -1,0 +1,197 @@
+//! What becomes of a frame, and the count of it.
+
+use std::fmt;
+
+use airside_proto::v1;
+use airside_runtime::{Metrics, Problem};
+use http::StatusCode;
+use prometheus_client::{
+    encoding::{EncodeLabelSet, EncodeLabelValue},
+    metrics::{counter::Counter, family::Family},
+};
+
+/// What became of a frame.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Everything it showed is stored.
+    Recorded {
+        /// Faces found in it.
+        faces: u32,
+    },
+    /// Not stored, or only in part; worth another try later.
+    Deferred(Away),
+    /// Will never be stored.
+    Rejected {
+        /// Why, for whoever sent it.
+        reason: String,
+    },
+}
+
+/// A part of the pipeline that a frame needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// Finds faces.
+    ImageAnalysis,
+    /// Names faces.
+    FaceRecognition,
+    /// Keeps persons.
+    Section,
+    /// Keeps alerts.
+    Alerts,
+    /// This collector itself: too many frames are under way.
+    Collector,
+}
+
+/// A part that did not do its work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Away {
+    /// Which.
+    pub part: Part,
+    /// Whether it kept silent, instead of failing.
+    pub timed_out: bool,
+}
+
+impl fmt::Display for Part {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::ImageAnalysis => "image-analysis",
+            Self::FaceRecognition => "face-recognition",
+            Self::Section => "section",
+            Self::Alerts => "alerts",
+            Self::Collector => "collector",
+        })
+    }
+}
+
+impl fmt::Display for Away {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self {
+                part: Part::Collector,
+                ..
+            } => f.write_str("collector busy"),
+            Self {
+                part,
+                timed_out: true,
+            } => write!(f, "{part} did not answer in time"),
+            Self {
+                part,
+                timed_out: false,
+            } => write!(f, "{part} unavailable"),
+        }
+    }
+}
+
+impl From<Away> for Problem {
+    fn from(away: Away) -> Self {
+        let status = match away {
+            Away {
+                part: Part::Collector,
+                ..
+            } => StatusCode::SERVICE_UNAVAILABLE,
+            Away {
+                timed_out: true, ..
+            } => StatusCode::GATEWAY_TIMEOUT,
+            Away {
+                timed_out: false, ..
+            } => StatusCode::BAD_GATEWAY,
+        };
+        Self::new(status, format!("{away}; post the frame again later"))
+    }
+}
+
+impl Verdict {
+    /// The outcome as the protocol names it.
+    #[must_use]
+    pub fn outcome(&self) -> v1::Outcome {
+        match self {
+            Self::Recorded { .. } => v1::Outcome::Recorded,
+            Self::Deferred(_) => v1::Outcome::Deferred,
+            Self::Rejected { .. } => v1::Outcome::Rejected,
+        }
+    }
+
+    /// The acknowledgement of the frame with this identity.
+    #[must_use]
+    pub fn acknowledge(self, id: v1::FrameId) -> v1::Acknowledgement {
+        let outcome = self.outcome().into();
+        let (reason, faces) = match self {
+            Self::Recorded { faces } => (String::new(), faces),
+            Self::Deferred(away) => (away.to_string(), 0),
+            Self::Rejected { reason } => (reason, 0),
+        };
+        v1::Acknowledgement {
+            id: Some(id),
+            outcome,
+            reason,
+            faces,
+        }
+    }
+}
+
+/// Counts what became of frames.
+#[derive(Clone, Debug, Default)]
+pub struct Outcomes(Family<Labels, Counter>);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Labels {
+    outcome: Label,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
+enum Label {
+    Recorded,
+    Deferred,
+    Rejected,
+    Cancelled,
+}
+
+impl Outcomes {
+    /// Counts that `/metrics` shows as `airside_collector_frames_total`.
+    #[must_use]
+    pub fn registered(metrics: &Metrics) -> Self {
+        let outcomes = Self::default();
+        metrics.register(
+            "collector_frames",
+            "Frames taken in, by what became of them (cancelled: whoever sent it did not wait)",
+            outcomes.0.clone(),
+        );
+        outcomes
+    }
+
+    /// Follows one frame; it counts as cancelled unless [`Count::finish`] says otherwise.
+    pub fn begin(&self) -> Count {
+        Count {
+            outcomes: self.clone(),
+            label: Label::Cancelled,
+        }
+    }
+}
+
+/// One frame that will be counted.
+#[derive(Debug)]
+#[must_use = "a frame without an outcome counts as cancelled"]
+pub struct Count {
+    outcomes: Outcomes,
+    label: Label,
+}
+
+impl Count {
+    /// Counts the frame under its verdict.
+    pub fn finish(mut self, verdict: &Verdict) {
+        self.label = match verdict {
+            Verdict::Recorded { .. } => Label::Recorded,
+            Verdict::Deferred(_) => Label::Deferred,
+            Verdict::Rejected { .. } => Label::Rejected,
+        };
+    }
+}
+
+impl Drop for Count {
+    fn drop(&mut self) {
+        let labels = Labels {
+            outcome: self.label,
+        };
+        self.outcomes.0.get_or_create(&labels).inc();
+    }
+}

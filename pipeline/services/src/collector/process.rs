@@ -1,0 +1,266 @@
+//! One frame's way: two branches that share the faces and nothing else.
+
+use std::time::Duration;
+
+use airside_core::FrameId;
+use airside_proto::v1::{
+    Analysis, AnalyzeRequest, AnalyzeResponse, Descriptor, Face, ObserveRequest, RecognizeRequest,
+    ReportRequest,
+};
+use tokio::{
+    sync::{Semaphore, oneshot},
+    time::timeout,
+};
+
+use super::{
+    delivery::Delivery,
+    memory::{Memory, Progress},
+    neighbours::{Failure, Neighbours},
+    outcome::{Away, Part, Verdict},
+};
+use crate::{
+    frame::{Frame, event_message, identity_message},
+    sight,
+};
+
+/// Analysis of a frame takes about 0.1 s and may wait its turn. Who has not heard of it by then searches the picture itself,
+/// so that an alert does not wait for an analysis that hangs.
+const FACES_WITHIN: Duration = Duration::from_millis(500);
+/// Looking up faces takes about 10 ms each. Descriptors are a help for telling passers-by apart, not worth more delay.
+const DESCRIPTORS_WITHIN: Duration = Duration::from_millis(250);
+/// Faces of a lower box, in pixels, are not named: recognition falls apart there.
+const LEAST_NAMED_HEIGHT: f32 = 32.0;
+
+/// Whoever takes frames in hands them to this.
+pub trait Record: Send + Sync + 'static {
+    /// Sees to it that everything the frame shows is stored, and says whether it is.
+    fn record(&self, frame: Frame) -> impl Future<Output = Verdict> + Send;
+}
+
+/// Takes frames through the pipeline.
+#[derive(Debug)]
+pub(super) struct Processor {
+    neighbours: Neighbours,
+    delivery: Delivery,
+    memory: Memory,
+    turns: Semaphore,
+}
+
+/// What the analysis tells the other branch. Nothing at all means that it failed.
+enum Sight {
+    Faces(Vec<Face>),
+    Unreadable(String),
+}
+
+impl Processor {
+    pub(super) fn new(neighbours: Neighbours, delivery: Delivery, concurrency: u32) -> Self {
+        Self {
+            neighbours,
+            delivery,
+            memory: Memory::default(),
+            turns: Semaphore::new(concurrency as usize),
+        }
+    }
+}
+
+impl Record for Processor {
+    async fn record(&self, frame: Frame) -> Verdict {
+        let Ok(Ok(_turn)) = timeout(self.neighbours.limit(), self.turns.acquire()).await else {
+            return Verdict::Deferred(Away {
+                part: Part::Collector,
+                timed_out: true,
+            });
+        };
+        let work = Work {
+            progress: self.memory.recall(&frame.id),
+            processor: self,
+            frame: &frame,
+        };
+        let (tell_faces, faces) = oneshot::channel();
+        let (tell_descriptors, descriptors) = oneshot::channel();
+        let (observed, reported) = tokio::join!(
+            work.observe(tell_faces, descriptors),
+            work.report(faces, tell_descriptors),
+        );
+        verdict(observed, reported)
+    }
+}
+
+/// Deferred while any part may still be done, rejected when one never will be.
+fn verdict(observed: Result<u32, Failure>, reported: Result<(), Failure>) -> Verdict {
+    match (observed, reported) {
+        (Ok(faces), Ok(())) => Verdict::Recorded { faces },
+        (Err(Failure::Away(away)), _) | (_, Err(Failure::Away(away))) => Verdict::Deferred(away),
+        (Err(Failure::Refused(reason)), _) | (_, Err(Failure::Refused(reason))) => {
+            Verdict::Rejected { reason }
+        }
+    }
+}
+
+/// One frame on its way.
+struct Work<'a> {
+    processor: &'a Processor,
+    frame: &'a Frame,
+    /// What an earlier delivery of it already did.
+    progress: Progress,
+}
+
+impl Work<'_> {
+    fn id(&self) -> &FrameId {
+        &self.frame.id
+    }
+
+    /// Has the frame analysed and hands its faces to the section; the number of faces.
+    async fn observe(
+        &self,
+        tell_faces: oneshot::Sender<Sight>,
+        descriptors: oneshot::Receiver<Vec<Descriptor>>,
+    ) -> Result<u32, Failure> {
+        if let Some(faces) = self.progress.observed {
+            return Ok(faces);
+        }
+        let request = AnalyzeRequest {
+            frame: Some(self.frame.into()),
+        };
+        let seen = match self.processor.neighbours.analyze(request).await {
+            Ok(seen) => seen,
+            Err(failure) => {
+                if let Failure::Refused(reason) = &failure {
+                    // Nobody listens where this frame's persons were reported before.
+                    let _ = tell_faces.send(Sight::Unreadable(reason.clone()));
+                }
+                return Err(failure);
+            }
+        };
+        self.deliver(&seen);
+        let count = u32::try_from(seen.faces.len()).unwrap_or(u32::MAX);
+        let mut faces: Vec<Face> = seen.faces.iter().map(sight::for_show).collect();
+        let _ = tell_faces.send(Sight::Faces(seen.faces));
+        if !faces.is_empty() {
+            if let Ok(Ok(descriptors)) = timeout(DESCRIPTORS_WITHIN, descriptors).await {
+                for (face, descriptor) in faces.iter_mut().zip(descriptors) {
+                    face.descriptor = descriptor.values;
+                }
+            }
+            let request = ObserveRequest {
+                frame: Some(identity_message(self.id())),
+                captured_at_us: self.frame.captured_at.as_micros(),
+                section: self.frame.section.to_string(),
+                event: event_message(self.frame.event).into(),
+                width: seen.width,
+                height: seen.height,
+                faces,
+            };
+            let section = &self.frame.section;
+            self.processor.neighbours.observe(section, request).await?;
+        }
+        let memory = &self.processor.memory;
+        memory.note(self.id(), |progress| progress.observed = Some(count));
+        Ok(count)
+    }
+
+    /// Offers the analysis for show, once.
+    fn deliver(&self, seen: &AnalyzeResponse) {
+        if self.progress.delivered {
+            return;
+        }
+        self.processor.delivery.offer(Analysis {
+            frame: Some(self.frame.into()),
+            faces: seen.faces.iter().map(sight::for_show).collect(),
+            width: seen.width,
+            height: seen.height,
+        });
+        let memory = &self.processor.memory;
+        memory.note(self.id(), |progress| progress.delivered = true);
+    }
+
+    /// Has the faces named and reports the persons of interest among them.
+    async fn report(
+        &self,
+        faces: oneshot::Receiver<Sight>,
+        tell_descriptors: oneshot::Sender<Vec<Descriptor>>,
+    ) -> Result<(), Failure> {
+        if self.progress.reported {
+            return Ok(());
+        }
+        let request = match timeout(FACES_WITHIN, faces).await {
+            Ok(Ok(Sight::Unreadable(reason))) => return Err(Failure::Refused(reason)),
+            Ok(Ok(Sight::Faces(faces))) => self.question(faces),
+            Ok(Err(_)) | Err(_) => Some(self.whole_picture()),
+        };
+        if let Some(request) = request {
+            let answer = self.processor.neighbours.recognize(request).await?;
+            // The other branch may have gone on without them.
+            let _ = tell_descriptors.send(answer.descriptors);
+            let mut persons: Vec<String> =
+                answer.matches.into_iter().map(|found| found.name).collect();
+            persons.sort_unstable();
+            persons.dedup();
+            if !persons.is_empty() {
+                let frame = Some(self.frame.into());
+                let request = ReportRequest { frame, persons };
+                self.processor.neighbours.report(request).await?;
+            }
+        }
+        let memory = &self.processor.memory;
+        memory.note(self.id(), |progress| progress.reported = true);
+        Ok(())
+    }
+
+    /// What to ask face recognition about these faces, if anything.
+    fn question(&self, faces: Vec<Face>) -> Option<RecognizeRequest> {
+        if faces.iter().any(|face| !face.chip.is_empty()) {
+            return Some(RecognizeRequest {
+                frame: Some(airside_proto::v1::Frame {
+                    image: bytes::Bytes::new(),
+                    ..self.frame.into()
+                }),
+                searched: true,
+                faces,
+            });
+        }
+        // An analysis that cuts no chips (it lacks the landmarks net) leaves the search to recognition, which may have it.
+        let tall = |face: &Face| {
+            face.r#box
+                .is_some_and(|bounds| bounds.height >= LEAST_NAMED_HEIGHT)
+        };
+        faces.iter().any(tall).then(|| self.whole_picture())
+    }
+
+    fn whole_picture(&self) -> RecognizeRequest {
+        RecognizeRequest {
+            frame: Some(self.frame.into()),
+            searched: false,
+            faces: Vec::new(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const AWAY: Away = Away {
+        part: Part::Alerts,
+        timed_out: false,
+    };
+
+    #[test]
+    fn deferred_while_any_part_may_still_be_done() {
+        let refused = || Failure::Refused("section: another".to_owned());
+        assert_eq!(verdict(Ok(2), Ok(())), Verdict::Recorded { faces: 2 });
+        for (observed, reported) in [
+            (Ok(2), Err(Failure::Away(AWAY))),
+            (Err(Failure::Away(AWAY)), Ok(())),
+            (Err(refused()), Err(Failure::Away(AWAY))),
+            (Err(Failure::Away(AWAY)), Err(refused())),
+        ] {
+            assert_eq!(verdict(observed, reported), Verdict::Deferred(AWAY));
+        }
+        let rejected = Verdict::Rejected {
+            reason: "section: another".to_owned(),
+        };
+        assert_eq!(verdict(Err(refused()), Ok(())), rejected);
+        assert_eq!(verdict(Ok(0), Err(refused())), rejected);
+    }
+}
