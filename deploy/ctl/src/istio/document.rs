@@ -80,7 +80,7 @@ impl Document {
 pub fn read(source: &Source) -> Result<Vec<Document>, Problems> {
     let whole = Origin {
         file: source.file.clone(),
-        document: 1,
+        document: None,
     };
     let values: Vec<Value> = serde_saphyr::from_multiple(&source.text).map_err(|error| {
         let text = error.to_string();
@@ -92,7 +92,7 @@ pub fn read(source: &Source) -> Result<Vec<Document>, Problems> {
     for (index, value) in values.into_iter().enumerate() {
         let origin = Origin {
             file: source.file.clone(),
-            document: index + 1,
+            document: Some(index + 1),
         };
         if value.is_null() {
             continue;

@@ -7,13 +7,16 @@ use std::fmt;
 pub struct Origin {
     /// The file as it was named on the command line.
     pub file: String,
-    /// Place of the document in its file, from 1.
-    pub document: usize,
+    /// Place of the document in its file, from 1; none means the file as a whole.
+    pub document: Option<usize>,
 }
 
 impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}, document {}", self.file, self.document)
+        match self.document {
+            Some(document) => write!(f, "{}, document {document}", self.file),
+            None => f.write_str(&self.file),
+        }
     }
 }
 

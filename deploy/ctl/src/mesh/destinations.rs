@@ -1,6 +1,7 @@
 //! DestinationRules by host, their policies merged.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use super::{HostSubset, Policy, Registry, Rules};
 use crate::istio::{DestinationRule, Document, Problem, Problems, Resource, TrafficPolicy};
@@ -29,11 +30,16 @@ impl Destinations {
                 continue;
             };
             let merged = merged(document, rule, problems);
-            if hosts.insert(service.fqdn(), merged).is_some() {
-                let message = format!("another DestinationRule is for `{}` already", rule.host);
-                let problem = Problem::new(&document.origin, "spec.host", message)
-                    .hint("put all subsets and policies of a host into one DestinationRule");
-                problems.push(problem);
+            match hosts.entry(service.fqdn()) {
+                Entry::Vacant(host) => {
+                    host.insert(merged);
+                }
+                Entry::Occupied(_) => {
+                    let message = format!("another DestinationRule is for `{}` already", rule.host);
+                    let problem = Problem::new(&document.origin, "spec.host", message)
+                        .hint("put all subsets and policies of a host into one DestinationRule");
+                    problems.push(problem);
+                }
             }
         }
         Self(hosts)

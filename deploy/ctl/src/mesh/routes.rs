@@ -65,14 +65,25 @@ impl RouteCheck<'_> {
                 }
             }
         }
-        rule.matches
+        let here: Vec<HttpMatch> = rule
+            .matches
             .iter()
             .filter(|condition| {
                 condition.gateways.is_empty()
                     || condition.gateways.iter().any(|name| name == self.place)
             })
             .cloned()
-            .collect()
+            .collect();
+        if self.scope == Scope::Ingress && here.iter().any(|condition| condition.port.is_some()) {
+            let hint = "every server of a gateway is reached at the one ingress address";
+            let path = format!("{path}.match");
+            self.refuse(
+                path,
+                "`port` has no meaning at a gateway",
+                Some(hint.into()),
+            );
+        }
+        here
     }
 
     fn action(&mut self, rule: &HttpRoute, path: &str) -> Option<Action> {

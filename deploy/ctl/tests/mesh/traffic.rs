@@ -37,6 +37,13 @@ spec:
     )
 }
 
+/// Path, headers, and the instance that must answer.
+type Case = (
+    &'static str,
+    &'static [(&'static str, &'static str)],
+    &'static str,
+);
+
 async fn panel() -> Bench {
     let mut bench = Bench::start(bench::with(
         "\
@@ -151,14 +158,25 @@ spec:
         .await
         .expect("taken over");
     let client = Client::new(DEADLINE);
-    let firefox = ("user-agent", "Mozilla Firefox 1");
-    let cases: [(&str, &[(&str, &str)], &str); 7] = [
+    let cases: [Case; 7] = [
         ("/status", &[], "cpanel-v1"),
         ("/status", &[("x-airside-user-group", "test")], "cpanel-v2"),
         ("/status", &[("x-airside-user-group", "tests")], "cpanel-v1"),
-        ("/page/1", &[firefox, ("x-beta", "yes")], "cpanel-v2"),
-        ("/page/1", &[firefox], "cpanel-v1"),
-        ("/index", &[firefox, ("x-beta", "yes")], "cpanel-v1"),
+        (
+            "/page/1",
+            &[("user-agent", "Mozilla Firefox 1"), ("x-beta", "yes")],
+            "cpanel-v2",
+        ),
+        (
+            "/page/1",
+            &[("user-agent", "Mozilla Firefox 1")],
+            "cpanel-v1",
+        ),
+        (
+            "/index",
+            &[("user-agent", "Mozilla Firefox 1"), ("x-beta", "yes")],
+            "cpanel-v1",
+        ),
         ("/status?panel=v2", &[], "cpanel-v2"),
     ];
     for (path, headers, expected) in cases {
@@ -197,6 +215,14 @@ async fn services_call_each_other_by_any_form_of_the_name() {
     let ready = format!("http://{}/ready", bench.addresses.egress);
     let answer = get(&client, &ready, &[("host", outside.as_str())]).await;
     assert_eq!(answer.body.trim(), "LIVE");
+}
+
+#[tokio::test]
+async fn a_call_of_the_egress_to_itself_ends() {
+    let bench = panel().await;
+    let url = format!("http://{}/status", bench.addresses.egress);
+    let answer = get(&Client::new(DEADLINE), &url, &[]).await;
+    assert_eq!(answer.status, StatusCode::LOOP_DETECTED);
 }
 
 #[tokio::test]

@@ -1,0 +1,41 @@
+"""Stands in for a service: told everything by environment, says who it is, ends when asked to."""
+
+import os
+import signal
+import sys
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+INSTANCE = os.environ["AIRSIDE_INSTANCE"]
+VERSION = os.environ["AIRSIDE_VERSION"]
+
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self):
+        if self.path == "/crash":
+            print("the last words of " + INSTANCE, flush=True)
+            os._exit(3)
+        body = f"{VERSION} : Online - {INSTANCE}".encode()
+        self.send_response(200)
+        self.send_header("x-airside-instance", INSTANCE)
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_):
+        pass
+
+
+host, port = os.environ["AIRSIDE_LISTEN"].split(":")
+server = ThreadingHTTPServer((host, int(port)), Handler)
+if "--stubborn" in sys.argv:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+else:
+    signal.signal(signal.SIGTERM, lambda *_: threading.Thread(target=server.shutdown).start())
+announce = os.environ["AIRSIDE_ANNOUNCE"]
+with open(announce + ".new", "w") as file:
+    file.write("%s:%d" % server.server_address)
+os.rename(announce + ".new", announce)
+server.serve_forever()

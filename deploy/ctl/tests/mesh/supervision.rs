@@ -1,0 +1,338 @@
+//! `airsidectl up` with tiny programs and a real Envoy: start, failure, change of rules, end.
+
+use std::fs::File;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use airsidectl::fetch::Client;
+use airsidectl::local::Snapshot;
+use airsidectl::supervise::{Phase, Report};
+
+use crate::bench;
+
+/// Generous for a loaded machine.
+const DEADLINE: Duration = Duration::from_secs(60);
+
+const RULES: &str = "
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: {name: airside}
+spec:
+  selector: {istio: ingressgateway}
+  servers: [{port: {number: 80, protocol: HTTP}, hosts: ['*']}]
+---
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: {name: cpanel}
+spec:
+  host: cpanel
+  subsets:
+  - {name: v1, labels: {version: v1}}
+  - {name: v2, labels: {version: v2}}
+---
+";
+
+fn all_to(subset: &str) -> String {
+    format!(
+        "
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {{name: cpanel-ingress}}
+spec:
+  hosts: ['*']
+  gateways: [airside]
+  http:
+  - route: [{{destination: {{host: cpanel, subset: {subset}, port: {{number: 8080}}}}}}]
+"
+    )
+}
+
+/// A mesh of stand-ins in a directory of its own.
+struct Local {
+    directory: tempfile::TempDir,
+    up: Child,
+}
+
+impl Local {
+    async fn start(feeder: &str) -> Self {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let stand_in = bench::root().join("deploy/ctl/tests/mesh/stand_in.py");
+        let workload = |name: &str, version: &str, more: &str| {
+            format!(
+                "[[workload]]\nname = '{name}'\nversion = '{version}'\nprogram = 'python3'\nargs = ['{}'{more}\n",
+                stand_in.display()
+            )
+        };
+        let topology = [
+            workload("cpanel", "v1", "]"),
+            workload("cpanel", "v2", "]"),
+            workload("camera", "v1", feeder),
+        ];
+        std::fs::write(directory.path().join("topology.toml"), topology.concat()).expect("written");
+        std::fs::create_dir(directory.path().join("rules")).expect("made");
+        let rules = format!("{RULES}{}", all_to("v1"));
+        std::fs::write(directory.path().join("rules/all.yaml"), rules).expect("written");
+        let output = File::create(directory.path().join("output")).expect("made");
+        let up = command(directory.path())
+            .args(["up", "--topology"])
+            .arg(directory.path().join("topology.toml"))
+            .args([
+                "--ingress",
+                "127.0.0.1:0",
+                "--egress",
+                "127.0.0.1:0",
+                "--admin",
+                "127.0.0.1:0",
+            ])
+            .stdout(output)
+            .spawn()
+            .expect("airsidectl starts");
+        let mut local = Self { directory, up };
+        local
+            .until(|reports| reports.iter().all(|report| report.phase == Phase::Ready))
+            .await;
+        local
+    }
+
+    fn run(&self, arguments: &[&str]) -> Output {
+        command(self.directory.path())
+            .args(arguments)
+            .output()
+            .expect("airsidectl runs")
+    }
+
+    fn snapshot(&self) -> Option<Snapshot> {
+        serde_json::from_slice(&self.run(&["status", "--json"]).stdout).ok()
+    }
+
+    async fn until(&mut self, holds: impl Fn(&[Report]) -> bool) -> Snapshot {
+        let deadline = Instant::now() + DEADLINE;
+        loop {
+            let ended = self.up.try_wait().expect("a child");
+            assert!(ended.is_none(), "ended: {}", self.output());
+            if let Some(snapshot) = self.snapshot()
+                && holds(&snapshot.instances)
+            {
+                return snapshot;
+            }
+            assert!(
+                Instant::now() < deadline,
+                "{:?}\n{}",
+                self.snapshot(),
+                self.output()
+            );
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    fn output(&self) -> String {
+        std::fs::read_to_string(self.directory.path().join("output")).unwrap_or_default()
+    }
+
+    fn file(&self, name: &str, text: &str) -> PathBuf {
+        let path = self.directory.path().join(name);
+        std::fs::write(&path, text).expect("written");
+        path
+    }
+}
+
+impl Drop for Local {
+    fn drop(&mut self) {
+        // What it started ends with it.
+        let _ = self.up.kill();
+        let _ = self.up.wait();
+    }
+}
+
+fn command(directory: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_airsidectl"));
+    command
+        .args(["--root"])
+        .arg(bench::root())
+        .arg("--run-dir")
+        .arg(directory.join("run"))
+        .arg("--rules")
+        .arg(directory.join("rules"))
+        .stdin(Stdio::null());
+    command
+}
+
+fn text(output: &Output) -> String {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    text(&output.stdout) + &text(&output.stderr)
+}
+
+async fn wait_until(what: &str, holds: impl Fn() -> bool) {
+    let deadline = Instant::now() + DEADLINE;
+    while !holds() {
+        assert!(Instant::now() < deadline, "{what}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// A process that is there and not merely waiting to be reaped.
+fn is_alive(pid: u32) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    stat.rsplit_once(") ")
+        .is_some_and(|(_, rest)| !rest.starts_with('Z'))
+}
+
+fn pids(snapshot: &Snapshot) -> Vec<u32> {
+    snapshot
+        .instances
+        .iter()
+        .filter_map(|report| report.pid)
+        .collect()
+}
+
+#[tokio::test]
+async fn a_mesh_from_start_to_end() {
+    let mut local = Local::start("]\nfeeds = true").await;
+    let snapshot = local.snapshot().expect("it answers");
+    let names: Vec<&str> = snapshot.instances.iter().map(|r| r.name.as_str()).collect();
+    assert_eq!(
+        names,
+        ["camera-v1-0", "cpanel-v1-0", "cpanel-v2-0", "envoy"]
+    );
+    let url = format!("http://{}/status", snapshot.owner.addresses.ingress);
+    let client = Client::new(DEADLINE);
+    let status = async || client.get(&url).await.expect("an answer").body;
+    assert_eq!(status().await, "v1 : Online - cpanel-v1-0");
+
+    let second = local.run(&["up"]);
+    assert!(!second.status.success());
+    let said = text(&second);
+    assert!(
+        said.contains(&format!("already running: process {}", local.up.id())),
+        "{said}"
+    );
+
+    let bad = local.file("bad.yaml", &all_to("v3"));
+    let refused = local.run(&["apply", "-f", &bad.to_string_lossy()]);
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(
+        text(&refused).contains("bad.yaml, document 1, spec.http[0].route[0].destination.subset")
+    );
+    assert_eq!(status().await, "v1 : Online - cpanel-v1-0");
+    let good = local.file("good.yaml", &all_to("v2"));
+    let applied = local.run(&["apply", "-f", &good.to_string_lossy()]);
+    assert!(
+        text(&applied).contains("in force after"),
+        "{}",
+        text(&applied)
+    );
+    assert_eq!(status().await, "v2 : Online - cpanel-v2-0");
+    assert!(local.run(&["reset"]).status.success());
+    assert_eq!(status().await, "v1 : Online - cpanel-v1-0");
+
+    let load = local.run(&["load", "--requests", "5"]);
+    assert!(load.status.success());
+    assert!(
+        text(&load).contains("cpanel-v1-0  5        100.0 %"),
+        "{}",
+        text(&load)
+    );
+
+    let before = pids(&local.snapshot().expect("it answers"));
+    let asked = Instant::now();
+    assert!(local.run(&["down"]).status.success());
+    assert!(asked.elapsed() < Duration::from_secs(10));
+    assert!(
+        local.up.wait().expect("a child").success(),
+        "{}",
+        local.output()
+    );
+    assert!(!before.into_iter().any(is_alive));
+    assert!(text(&local.run(&["status"])).contains("no mesh is running"));
+}
+
+#[tokio::test]
+async fn a_program_that_dies_is_reported_and_started_again() {
+    let mut local = Local::start("]").await;
+    let before = local.snapshot().expect("it answers");
+    let panel = |reports: &[Report]| {
+        let find = |report: &&Report| report.name == "cpanel-v1-0";
+        reports.iter().find(find).cloned().expect("it is there")
+    };
+    let address = panel(&before.instances).address.expect("ready");
+    let client = Client::new(DEADLINE);
+    let crash = client.get(&format!("http://{address}/crash")).await;
+    assert!(crash.is_err());
+    let after = local
+        .until(|reports| panel(reports).restarts == 1 && panel(reports).phase == Phase::Ready)
+        .await;
+    assert_ne!(panel(&after.instances).pid, panel(&before.instances).pid);
+    let said = local.output();
+    assert!(
+        said.contains("cpanel-v1-0 ended (exit status: 3)"),
+        "{said}"
+    );
+    assert!(said.contains("    the last words of cpanel-v1-0"), "{said}");
+    let logs = text(&local.run(&["logs", "cpanel-v1"]));
+    assert_eq!(logs, "the last words of cpanel-v1-0\n");
+    let url = format!("http://{}/status", after.owner.addresses.ingress);
+    let deadline = Instant::now() + DEADLINE;
+    while client.get(&url).await.expect("Envoy answers").status != http::StatusCode::OK {
+        assert!(Instant::now() < deadline, "the new address is not called");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+#[tokio::test]
+async fn nothing_outlives_a_killed_supervisor_and_the_next_one_starts() {
+    let mut local = Local::start("]").await;
+    let before = pids(&local.snapshot().expect("it answers"));
+    assert_eq!(before.len(), 4);
+    local.up.kill().expect("killed");
+    local.up.wait().expect("reaped");
+    wait_until("programs outlive it", || {
+        !before.iter().copied().any(is_alive)
+    })
+    .await;
+    assert!(text(&local.run(&["down"])).contains("no mesh is running"));
+}
+
+#[tokio::test]
+async fn a_program_that_does_not_end_is_killed_in_time() {
+    let local = Local::start(", '--stubborn']").await;
+    let before = pids(&local.snapshot().expect("it answers"));
+    let asked = Instant::now();
+    assert!(local.run(&["down"]).status.success());
+    assert!(asked.elapsed() < Duration::from_secs(10));
+    assert!(
+        local.output().contains("camera-v1-0 does not end, killed"),
+        "{}",
+        local.output()
+    );
+    assert!(!before.into_iter().any(is_alive));
+}
+
+#[tokio::test]
+async fn a_taken_port_is_named_before_anything_starts() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    std::fs::create_dir(directory.path().join("rules")).expect("made");
+    std::fs::write(
+        directory.path().join("topology.toml"),
+        "[[workload]]\nname = 'cpanel'\nprogram = 'false'\n",
+    )
+    .expect("written");
+    let rules = "apiVersion: networking.istio.io/v1\nkind: DestinationRule\nmetadata: {name: a}\nspec: {host: cpanel}\n";
+    std::fs::write(directory.path().join("rules/a.yaml"), rules).expect("written");
+    let other = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let taken = other.local_addr().expect("bound").to_string();
+    let output = command(directory.path())
+        .args(["up", "--ingress", &taken, "--topology"])
+        .arg(directory.path().join("topology.toml"))
+        .output()
+        .expect("airsidectl runs");
+    assert!(!output.status.success());
+    let said = text(&output);
+    assert!(
+        said.contains(&format!("cannot listen on {taken}")),
+        "{said}"
+    );
+    assert!(said.contains("`--ingress HOST:PORT`"), "{said}");
+    assert!(!said.contains("starting"), "{said}");
+}
