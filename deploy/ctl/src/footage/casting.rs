@@ -12,6 +12,8 @@ const LEAST_FACE: f32 = 100.0;
 const LEAST_OF_INTEREST: f32 = 90.0;
 /// With fewer people the same ones would come again and again.
 const LEAST_CAST: usize = 4;
+/// More are not needed, and every audition takes time.
+const MOST_CAST: usize = 12;
 /// Of two persons nearer to each other than the threshold times this, only one plays: they could be mistaken.
 const ALIKE: f32 = 1.1;
 /// Nobody who plays is nearer to the person of interest than the threshold times this.
@@ -56,7 +58,7 @@ pub(super) struct Portrait {
     pub(super) embedding: Option<Embedding>,
 }
 
-/// Finds everybody in the photographs, the best faces first; of people who look alike only the first.
+/// Finds the people in the photographs, the best faces first; of people who look alike only the first.
 pub(super) fn find(
     eyes: &Eyes,
     photographs: &[Picture],
@@ -94,6 +96,7 @@ pub(super) fn find(
             distinct.push(member);
         }
     }
+    distinct.truncate(MOST_CAST);
     Ok(distinct)
 }
 
@@ -217,4 +220,39 @@ fn frontality(face: &Face) -> f32 {
     let distance = |eye: [f32; 2]| (eye[0] - nose[0]).hypot(eye[1] - nose[1]);
     let (left, right) = (distance(left), distance(right));
     left.min(right) / left.max(right).max(f32::EPSILON)
+}
+
+#[cfg(test)]
+impl Member {
+    /// A drawn stand-in: an ellipse for a head, on shoulders.
+    pub(super) fn drawn(name: &str, colour: [u8; 3], part: Part) -> Self {
+        let picture = Picture::filled(120, 120, colour);
+        let seen = |at: usize| {
+            let (x, y) = ((at % 120) as f32 - 60.0, (at / 120) as f32 - 45.0);
+            let head = (x / 18.0).hypot(y / 24.0) < 1.0;
+            head || (y > 20.0 && x.abs() < 45.0)
+        };
+        let opacity: Vec<u8> = (0..120 * 120)
+            .map(|at| if seen(at) { u8::MAX } else { 0 })
+            .collect();
+        let place = super::figure::FacePlace {
+            x: 60.0,
+            y: 45.0,
+            height: 40.0,
+        };
+        Self {
+            name: name.to_owned(),
+            figure: Figure::new(&picture, &opacity, place),
+            part,
+            embedding: None,
+            quality: 1.0,
+            photograph: 0,
+            face: Rect {
+                x: 0.0,
+                y: 0.0,
+                width: 1.0,
+                height: 1.0,
+            },
+        }
+    }
 }

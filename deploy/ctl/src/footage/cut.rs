@@ -15,6 +15,9 @@ const BELOW: f32 = 1.9;
 /// Face height in pixels at which the outline is sought: fine enough for hair, quick enough for twenty people.
 const WORK_FACE: f32 = 100.0;
 
+/// With shoulders narrower than this, in face heights, dark clothes were taken for a dark background.
+const LEAST_SHOULDERS: f32 = 0.9;
+
 /// A person's pixels, how much of each is seen, and where the face is.
 pub(super) struct Cut {
     pub(super) picture: Picture,
@@ -22,7 +25,7 @@ pub(super) struct Cut {
     pub(super) face: FacePlace,
 }
 
-/// Cuts out the person whose face is `faces[index]`.
+/// Cuts out the person whose face is `faces[index]`; `None` when hardly more than the face can be told from the rest.
 pub(super) fn cut_out(photograph: &Picture, faces: &[Rect], index: usize) -> Result<Option<Cut>> {
     let (x, y) = faces[index].centre();
     let height = faces[index].height;
@@ -53,6 +56,9 @@ pub(super) fn cut_out(photograph: &Picture, faces: &[Rect], index: usize) -> Res
         .map(|at| hint(place(at % width, at / width), faces, index))
         .collect();
     let outline = Outline::new(&imaging::in_front(&work, &hints)?, &hints);
+    if outline.shoulders() < LEAST_SHOULDERS {
+        return Ok(None);
+    }
     Ok(Some(Cut {
         opacity: outline.softened().enlarged(&picture)?,
         face: FacePlace {
@@ -129,6 +135,14 @@ impl Outline {
         Self { width, values }
     }
 
+    /// Width of the person over the last third of the rows, in face heights.
+    fn shoulders(&self) -> f32 {
+        let rows = self.values.len() / self.width;
+        let lower = &self.values[rows * 2 / 3 * self.width..];
+        let seen = lower.iter().filter(|&&value| value > 0).count();
+        seen as f32 / (lower.len() / self.width) as f32 / WORK_FACE
+    }
+
     /// A soft edge that lies a little within the sharp one, so that no rim of the old background stays. The outermost
     /// columns and the first row are left empty.
     fn softened(mut self) -> Self {
@@ -178,5 +192,72 @@ impl Outline {
         let mask = Picture::new(self.width as u32, rows, rgb)?;
         let mask = imaging::resize(&mask, picture.width(), picture.height())?;
         Ok(mask.pixels().iter().step_by(3).copied().collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Two drawn people, head on shoulders of a half width, before a grainy wall.
+    fn photograph(shoulders: f32) -> (Picture, Vec<Rect>) {
+        let mut picture = Picture::filled(900, 700, [0; 3]);
+        for (index, pixel) in picture.pixels_mut().chunks_exact_mut(3).enumerate() {
+            let (x, y) = ((index % 900) as f32, (index / 900) as f32);
+            let person = |middle: f32| {
+                let head = ((x - middle) / 80.0).hypot((y - 240.0) / 110.0) < 1.0;
+                head || (y > 330.0 && (x - middle).abs() < shoulders)
+            };
+            let grain = (index * 7919 % 17) as u8;
+            let colour = match (person(280.0), person(650.0)) {
+                (true, _) => [150, 60, 50],
+                (_, true) => [60, 130, 60],
+                _ => [200, 205, 215],
+            };
+            pixel.copy_from_slice(&colour.map(|channel| channel + grain));
+        }
+        let face = |middle: f32| Rect {
+            x: middle - 70.0,
+            y: 150.0,
+            width: 140.0,
+            height: 180.0,
+        };
+        (picture, vec![face(280.0), face(650.0)])
+    }
+
+    #[test]
+    fn one_person_is_cut_out_without_wall_or_neighbour() {
+        let (picture, faces) = photograph(184.0);
+        let cut = cut_out(&picture, &faces, 0).unwrap().unwrap();
+        let mut kinds = [0_usize; 3];
+        for (pixel, _) in (cut.picture.pixels().chunks_exact(3).zip(&cut.opacity))
+            .filter(|(_, seen)| **seen > 200)
+        {
+            kinds[(0..3).max_by_key(|&channel| pixel[channel]).unwrap()] += 1;
+        }
+        let [own, neighbour, wall] = kinds;
+        assert!(own > 60_000, "{kinds:?}");
+        assert!(neighbour + wall < own / 50, "{kinds:?}");
+        assert_eq!(cut.face.height, 180.0);
+    }
+
+    #[test]
+    fn the_edges_are_transparent_but_for_the_lower_one() {
+        let (picture, faces) = photograph(184.0);
+        let cut = cut_out(&picture, &faces, 1).unwrap().unwrap();
+        let width = cut.picture.width() as usize;
+        assert!(cut.opacity[..width].iter().all(|&seen| seen == 0));
+        assert!(
+            cut.opacity
+                .chunks_exact(width)
+                .all(|row| row[0] == 0 && row[width - 1] == 0)
+        );
+        assert!(cut.opacity[cut.opacity.len() - width..].contains(&255));
+    }
+
+    #[test]
+    fn without_shoulders_there_is_no_cut_out() {
+        let (picture, faces) = photograph(60.0);
+        assert!(cut_out(&picture, &faces, 0).unwrap().is_none());
     }
 }

@@ -72,3 +72,60 @@ fn clear(boxes: &mut [u8]) -> Option<()> {
 fn times(version: u8) -> Range<usize> {
     if version == 0 { 4..12 } else { 4..20 }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn boxed(kind: &[u8; 4], content: &[u8]) -> Vec<u8> {
+        let size = (content.len() as u32 + 8).to_be_bytes();
+        [size.as_slice(), kind, content].concat()
+    }
+
+    /// A file with the headers of both versions, every byte after version and flags set.
+    fn file() -> Vec<u8> {
+        let old = [[0; 4].as_slice(), &[7; 20]].concat();
+        let new = [[1, 0, 0, 0].as_slice(), &[7; 28]].concat();
+        let media = boxed(b"mdia", &boxed(b"mdhd", &new));
+        let track = boxed(b"trak", &[boxed(b"tkhd", &old), media].concat());
+        let index = boxed(b"moov", &[boxed(b"mvhd", &old), track].concat());
+        [boxed(b"ftyp", b"isom"), boxed(b"mdat", &[7; 100]), index].concat()
+    }
+
+    fn forgotten(bytes: &[u8]) -> io::Result<Vec<u8>> {
+        let mut file = tempfile::tempfile()?;
+        file.write_all(bytes)?;
+        forget_time(&mut file)?;
+        let mut after = Vec::new();
+        file.seek(SeekFrom::Start(0))?;
+        file.read_to_end(&mut after)?;
+        Ok(after)
+    }
+
+    #[test]
+    fn only_the_times_are_cleared() {
+        let (before, after) = (file(), forgotten(&file()).unwrap());
+        let changed = before
+            .iter()
+            .zip(&after)
+            .filter(|(before, after)| before != after);
+        assert_eq!(changed.count(), 8 + 8 + 16);
+        assert_eq!(forgotten(&after).unwrap(), after);
+    }
+
+    proptest! {
+        #[test]
+        fn a_damaged_file_is_an_error_or_harmless(cut in 0_usize..300, at in 0_usize..300, value: u8) {
+            let mut bytes = file();
+            bytes.truncate(cut);
+            if let Some(byte) = bytes.get_mut(at) {
+                *byte = value;
+            }
+            if let Ok(after) = forgotten(&bytes) {
+                prop_assert_eq!(after.len(), bytes.len());
+            }
+        }
+    }
+}

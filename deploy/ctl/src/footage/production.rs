@@ -297,3 +297,82 @@ pub(super) fn sha256<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> String {
         .map(|byte| format!("{byte:02x}"))
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use super::*;
+    use crate::footage::rehearsal::LEAST_FACE;
+
+    fn models() -> PathBuf {
+        let default = concat!(env!("CARGO_MANIFEST_DIR"), "/../../models");
+        let models = std::env::var_os("AIRSIDE_MODELS").map_or(default.into(), PathBuf::from);
+        assert!(
+            models.join(Manifest::FILE).exists(),
+            "no face nets; run `make models`"
+        );
+        models
+    }
+
+    fn options(directory: &Path) -> Options {
+        Options {
+            out: directory.join("demo"),
+            gallery: directory.join("gallery"),
+            models: models(),
+            samples: None,
+            seed: 1,
+            seconds: 10,
+            width: 640,
+            height: 480,
+            fps: 5,
+        }
+    }
+
+    #[test]
+    fn films_are_made_once_and_again_when_one_was_changed() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut options = options(directory.path());
+        // Two photographs have people enough for a short film, and are soon looked through.
+        for photograph in ["sample3.jpg", "sample6.jpg"] {
+            let from = options.models.join("samples").join(photograph);
+            fs::copy(from, directory.path().join(photograph)).unwrap();
+        }
+        options.samples = Some(directory.path().to_path_buf());
+        let Outcome::Made(truth) = make(&options, &|_| ()).unwrap() else {
+            panic!("there was nothing");
+        };
+        for film in &truth.films {
+            assert!(film.passages.iter().any(|passage| passage.poi));
+            let small = film
+                .passages
+                .iter()
+                .find(|passage| passage.face_height_px_min < LEAST_FACE);
+            assert_eq!(small, None);
+        }
+        let gallery = vision::Gallery::enrol_directory(
+            &Eyes::open(&vision::Options::new(&options.models)).unwrap(),
+            &options.gallery,
+        );
+        assert_eq!(gallery.unwrap().persons(), 1);
+        let again = || make(&options, &|_| ()).unwrap();
+        assert_eq!(again(), Outcome::UpToDate(truth.clone()));
+
+        fs::write(options.out.join("camera-2.mp4"), "damaged").unwrap();
+        assert_eq!(again(), Outcome::Made(truth), "the same films come back");
+    }
+
+    #[test]
+    fn without_photographs_there_is_a_hint() {
+        let directory = tempfile::tempdir().unwrap();
+        let options = Options {
+            samples: Some(directory.path().join("nowhere")),
+            ..options(directory.path())
+        };
+        let told = make(&options, &|_| ()).unwrap_err().to_string();
+        assert!(
+            told.contains("nowhere") && told.contains("make setup"),
+            "{told}"
+        );
+    }
+}

@@ -135,3 +135,64 @@ impl Passage {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn truth() -> Truth {
+        Truth {
+            recipe: Recipe {
+                version: 1,
+                seed: u64::MAX,
+                seconds: 60,
+                width: 1280,
+                height: 720,
+                fps: 15,
+                detector: "ssd".into(),
+                photographs: "ab".into(),
+            },
+            person_of_interest: PersonOfInterest {
+                person: "p02".into(),
+                name: "PersonX".into(),
+                sha256: "cd".into(),
+            },
+            films: vec![Film {
+                file: "camera-1.mp4".into(),
+                event: Event::Exit,
+                fps: 15,
+                seconds: 60,
+                sha256: "ef".into(),
+                passages: vec![Passage {
+                    person: "p02".into(),
+                    in_s: 1.0,
+                    out_s: 4.0 / 3.0,
+                    event: Event::Exit,
+                    face_height_px_min: 70.5,
+                    face_height_px_max: 91.25,
+                    poi: true,
+                }],
+            }],
+        }
+    }
+
+    #[test]
+    fn what_was_written_is_read() {
+        let directory = tempfile::tempdir().unwrap();
+        truth().write(directory.path()).unwrap();
+        assert_eq!(Truth::read(directory.path()).unwrap(), truth());
+    }
+
+    #[test]
+    fn a_broken_truth_is_named() {
+        let directory = tempfile::tempdir().unwrap();
+        let told = |directory: &Path| Truth::read(directory).unwrap_err().to_string();
+        assert!(told(directory.path()).contains(Truth::FILE));
+        fs::write(
+            directory.path().join(Truth::FILE),
+            r#"{"films":[],"other":1}"#,
+        )
+        .unwrap();
+        assert!(told(directory.path()).contains("other"));
+    }
+}
