@@ -1,3 +1,23 @@
 //! The edge daemon: captures cameras and streams their frames to a collector.
+//!
+//! ```text
+//! camera ─▶ capture ─▶ gate ─▶ spool ─▶ uplink ══▶ collector
+//!                                ▲ ◀── acknowledgements ══
+//! ```
 
+pub mod agent;
+pub mod assignment;
+mod backoff;
+pub mod camera;
 pub mod capture;
+pub mod frame;
+pub mod gate;
+pub mod ledger;
+pub mod metrics;
+pub mod outbox;
+pub mod rest;
+pub mod settings;
+pub mod spool;
+pub mod trial;
+pub mod uplink;
+pub mod wire;

@@ -1,6 +1,10 @@
 //! The agent with real films, cameras and collectors.
 
-#![allow(missing_docs)]
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    reason = "a test explains itself and may panic"
+)]
 
 mod film;
 mod rtsp;

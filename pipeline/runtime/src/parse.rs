@@ -48,8 +48,12 @@ pub fn origin(text: &str) -> Result<Uri, String> {
     let plain = matches!(uri.path(), "" | "/") && uri.query().is_none();
     let authority = uri.authority().ok_or_else(expected)?;
     let known = matches!(uri.scheme_str(), Some("http" | "grpc"));
-    // Credentials have no place in an address: it is shown in logs and pages.
-    if !plain || !known || authority.as_str().contains('@') || authority.host().is_empty() {
+    // Behind the host there is a port or nothing. Credentials have no place in an address: it is shown in logs
+    // and pages.
+    let host_only = authority.host().len() == authority.as_str().len();
+    let ends_well = host_only || authority.port_u16().is_some();
+    let credentials = authority.as_str().contains('@');
+    if !plain || !known || !ends_well || credentials || authority.host().is_empty() {
         return Err(expected());
     }
     Uri::builder()
@@ -104,6 +108,8 @@ mod tests {
             "ftp://a:1",
             "http://a:1/x",
             "http://u:p@a:1",
+            "http://a:port",
+            "http://a:70000",
         ] {
             assert!(origin(text).is_err(), "{text:?}");
         }

@@ -1,0 +1,127 @@
+//! What a camera is told to stream: for which place, and where to.
+
+use std::{fmt, str::FromStr};
+
+use airside_core::{Event, SectionId};
+use airside_runtime::parse;
+use http::Uri;
+use serde::{Deserialize, Deserializer, de};
+
+/// What a camera streams, and where to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Assignment {
+    /// Section the camera stands at.
+    pub section: SectionId,
+    /// Which way people go there.
+    pub event: Event,
+    /// Who gets the frames.
+    pub destination: Destination,
+    /// Free text that goes with every frame.
+    pub extra_info: String,
+}
+
+/// What a camera is told at present.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Orders {
+    /// Whether to stream.
+    pub streaming: bool,
+    /// Of the stream that was ordered last; 0 before the first. Grows with every order, as frame identities need it.
+    pub epoch: u64,
+    /// What was ordered last; `None` before the first.
+    pub assignment: Option<Assignment>,
+}
+
+impl Orders {
+    /// The assignment, while it is to be carried out.
+    #[must_use]
+    pub fn active(&self) -> Option<&Assignment> {
+        self.assignment.as_ref().filter(|_| self.streaming)
+    }
+}
+
+/// Who gets the frames.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Destination {
+    text: String,
+    /// How frames travel.
+    pub transport: Transport,
+    /// `http://HOST:PORT/`, for either transport.
+    pub origin: Uri,
+}
+
+/// How frames travel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Transport {
+    /// One acknowledged gRPC stream (`grpc://`).
+    Grpc,
+    /// JSON at `POST /frame` (`http://`).
+    Http,
+}
+
+/// A text that is no destination.
+#[derive(Debug, thiserror::Error)]
+#[error("{0:?} is no destination; expected grpc://HOST:PORT or http://HOST:PORT")]
+pub struct InvalidDestination(String);
+
+impl FromStr for Destination {
+    type Err = InvalidDestination;
+
+    fn from_str(text: &str) -> Result<Self, InvalidDestination> {
+        let invalid = || InvalidDestination(text.chars().take(200).collect());
+        let transport = match text.split_once("://") {
+            Some(("grpc", _)) => Transport::Grpc,
+            Some(("http", _)) => Transport::Http,
+            _ => return Err(invalid()),
+        };
+        Ok(Self {
+            text: text.to_owned(),
+            transport,
+            origin: parse::origin(text).map_err(|_| invalid())?,
+        })
+    }
+}
+
+impl fmt::Display for Destination {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl<'de> Deserialize<'de> for Destination {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        text.parse().map_err(de::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_destination_is_shown_as_it_was_given() {
+        let text = "grpc://collector.default.svc.cluster.local:9090";
+        let destination: Destination = text.parse().unwrap();
+        assert_eq!(destination.transport, Transport::Grpc);
+        assert_eq!(destination.to_string(), text);
+        assert_eq!(
+            destination.origin,
+            "http://collector.default.svc.cluster.local:9090/"
+        );
+    }
+
+    #[test]
+    fn what_is_no_destination_is_refused() {
+        for text in [
+            "",
+            "collector:8080",
+            "https://a:1",
+            "http://",
+            "http://a:1/frame",
+            "grpc://a:port",
+        ] {
+            let error = text.parse::<Destination>().unwrap_err().to_string();
+            assert!(error.contains("expected grpc://HOST:PORT"), "{error}");
+        }
+    }
+}

@@ -1,0 +1,308 @@
+//! A camera: what it is told, how it is, and the pictures it takes.
+//!
+//! ```text
+//!        start                    first picture
+//! idle ────────▶ starting ───────────────────────▶ capturing
+//!   ▲               ▲ │ fails                          │ fails
+//!   │ stop          │ ▼                                │
+//!   └── from any    └─ failed (growing, jittered pause) ◀┘
+//! ```
+//!
+//! A camera captures only while it streams. The order to stream ([`Orders`]) may change at any time; capture goes on
+//! through a change, and each picture belongs to the order in force when it was taken.
+
+mod filming;
+
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use airside_core::{FrameId, Timestamp};
+use tokio::sync::watch;
+
+pub use self::filming::film;
+use crate::{
+    assignment::{Assignment, Orders},
+    capture::{self, Format, Picture, Pictures, Source},
+    frame::Frame,
+    gate::Gate,
+    outbox::Outbox,
+    uplink::{CameraName, Link},
+};
+
+/// How long a request for a frame waits for one.
+const PATIENCE: Duration = Duration::from_secs(8);
+
+/// How a camera is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Condition {
+    /// Not streaming.
+    Idle,
+    /// No picture yet.
+    Starting,
+    /// Pictures come.
+    Capturing,
+    /// None, for this reason; tried again after a pause.
+    Failed(String),
+}
+
+/// The newest picture and what it was taken for.
+#[derive(Clone, Debug)]
+pub struct Snapshot {
+    /// The picture.
+    pub picture: Picture,
+    /// The assignment in force; `None` before the first.
+    pub assignment: Option<Assignment>,
+    epoch: u64,
+}
+
+/// Why there is no picture to show.
+#[derive(Debug, thiserror::Error)]
+pub enum NoPicture {
+    /// The camera does not work.
+    #[error("the camera does not work: {0}")]
+    Failed(String),
+    /// It has yielded none in time.
+    #[error("the camera has yielded no picture within {} s", PATIENCE.as_secs())]
+    TooSlow,
+}
+
+/// One camera of the agent.
+pub struct Camera {
+    name: CameraName,
+    source: Arc<dyn Source>,
+    format: Format,
+    outbox: Arc<Outbox>,
+    orders: watch::Sender<Orders>,
+    condition: watch::Sender<Condition>,
+    link: watch::Sender<Link>,
+    newest: watch::Sender<Option<Snapshot>>,
+    progress: Mutex<Progress>,
+    /// Held by whoever has the source open: most devices can be opened only once.
+    device: tokio::sync::Mutex<()>,
+}
+
+/// How far the stream of an epoch is.
+#[derive(Clone, Copy, Debug, Default)]
+struct Progress {
+    epoch: u64,
+    cycle: u64,
+    sequence: u64,
+}
+
+impl Camera {
+    /// An idle camera.
+    #[must_use]
+    pub fn new(
+        name: CameraName,
+        source: Arc<dyn Source>,
+        format: Format,
+        outbox: Arc<Outbox>,
+    ) -> Self {
+        Self {
+            name,
+            source,
+            format,
+            outbox,
+            orders: watch::Sender::default(),
+            condition: watch::Sender::new(Condition::Idle),
+            link: watch::Sender::new(Link::Idle),
+            newest: watch::Sender::default(),
+            progress: Mutex::default(),
+            device: tokio::sync::Mutex::default(),
+        }
+    }
+
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &CameraName {
+        &self.name
+    }
+
+    /// Where its pictures come from, without credentials.
+    #[must_use]
+    pub fn source(&self) -> String {
+        self.source.to_string()
+    }
+
+    /// What it is asked for.
+    #[must_use]
+    pub fn format(&self) -> &Format {
+        &self.format
+    }
+
+    /// What it has captured and is not yet acknowledged.
+    #[must_use]
+    pub fn outbox(&self) -> &Arc<Outbox> {
+        &self.outbox
+    }
+
+    /// What it is told.
+    #[must_use]
+    pub fn orders(&self) -> &watch::Sender<Orders> {
+        &self.orders
+    }
+
+    /// How it is.
+    #[must_use]
+    pub fn condition(&self) -> Condition {
+        self.condition.borrow().clone()
+    }
+
+    /// How its link is; the uplink writes it.
+    #[must_use]
+    pub fn link(&self) -> &watch::Sender<Link> {
+        &self.link
+    }
+
+    /// Frames since streaming began; of the last stream when none is on.
+    #[must_use]
+    pub fn cycle(&self) -> u64 {
+        let progress = *self.progress.lock().unwrap_or_else(PoisonError::into_inner);
+        let epoch = self.orders.borrow().epoch;
+        if progress.epoch == epoch {
+            progress.cycle
+        } else {
+            0
+        }
+    }
+
+    /// Streams this from now on. What it does already goes on undisturbed.
+    pub fn start(&self, assignment: Assignment) {
+        self.orders.send_if_modified(|orders| {
+            if orders.active() == Some(&assignment) {
+                return false;
+            }
+            // Wall time makes epochs of different processes differ; the clock may have been set back since.
+            let now = Timestamp::now().as_micros().max(0).unsigned_abs();
+            *orders = Orders {
+                streaming: true,
+                epoch: now.max(orders.epoch + 1),
+                assignment: Some(assignment),
+            };
+            true
+        });
+    }
+
+    /// Streams no more. What was captured is still delivered.
+    pub fn stop(&self) {
+        self.orders
+            .send_if_modified(|orders| std::mem::take(&mut orders.streaming));
+    }
+
+    /// The newest picture of the stream; when none is on, one is taken now.
+    ///
+    /// # Errors
+    /// The camera does not work, or not fast enough.
+    pub async fn snapshot(&self) -> Result<Snapshot, NoPicture> {
+        let orders = self.orders.borrow().clone();
+        let wanted = async {
+            if orders.streaming {
+                self.newest_of(orders.epoch).await
+            } else {
+                self.single(orders).await
+            }
+        };
+        tokio::time::timeout(PATIENCE, wanted)
+            .await
+            .map_err(|_| NoPicture::TooSlow)?
+    }
+
+    async fn newest_of(&self, epoch: u64) -> Result<Snapshot, NoPicture> {
+        let mut condition = self.condition.subscribe();
+        let mut newest = self.newest.subscribe();
+        let failed = async {
+            let failed = condition.wait_for(|now| matches!(now, Condition::Failed(_)));
+            match failed.await.as_deref() {
+                Ok(Condition::Failed(reason)) => NoPicture::Failed(reason.clone()),
+                _ => NoPicture::TooSlow,
+            }
+        };
+        let taken = newest.wait_for(|newest| newest.as_ref().is_some_and(|one| one.epoch >= epoch));
+        tokio::select! {
+            // A picture from before the failure would be shown as if it were of now.
+            biased;
+            failed = failed => Err(failed),
+            taken = taken => taken.ok().and_then(|taken| taken.clone()).ok_or(NoPicture::TooSlow),
+        }
+    }
+
+    async fn single(&self, orders: Orders) -> Result<Snapshot, NoPicture> {
+        let _device = self.device.lock().await;
+        let failed = |error: capture::Error| NoPicture::Failed(error.to_string());
+        let mut pictures = self.open().await.map_err(failed)?;
+        let picture = pictures.next().await;
+        close(pictures).await;
+        Ok(Snapshot {
+            picture: picture.map_err(failed)?,
+            assignment: orders.assignment,
+            epoch: orders.epoch,
+        })
+    }
+
+    /// Opens the source where blocking is allowed.
+    async fn open(&self) -> Result<Box<dyn Pictures>, capture::Error> {
+        let (source, format) = (Arc::clone(&self.source), self.format);
+        tokio::task::spawn_blocking(move || source.open(&format))
+            .await
+            .unwrap_or_else(|panic| {
+                Err(capture::Error::Failed {
+                    name: self.source.to_string(),
+                    reason: panic.to_string(),
+                })
+            })
+    }
+
+    /// Makes a frame of a picture, if streaming is still wanted.
+    fn take(&self, picture: Picture, gate: &mut dyn Gate) {
+        let orders = self.orders.borrow().clone();
+        let Some(assignment) = orders.active() else {
+            return;
+        };
+        let admitted = gate.admits(&picture);
+        let sequence = self.advance(orders.epoch, admitted);
+        self.newest.send_replace(Some(Snapshot {
+            picture: picture.clone(),
+            assignment: Some(assignment.clone()),
+            epoch: orders.epoch,
+        }));
+        if !admitted {
+            return self.outbox.gated();
+        }
+        self.outbox.append(Frame {
+            id: FrameId {
+                agent: self.name.agent.clone(),
+                camera: self.name.camera.clone(),
+                epoch: orders.epoch,
+                sequence,
+            },
+            captured_at: picture.captured_at,
+            section: assignment.section.clone(),
+            event: assignment.event,
+            image: picture.jpeg,
+            extra_info: assignment.extra_info.clone(),
+            trace: Frame::new_trace(),
+        });
+    }
+
+    /// Counts a picture of this epoch; the sequence of its frame, if it becomes one.
+    fn advance(&self, epoch: u64, admitted: bool) -> u64 {
+        let mut progress = self.progress.lock().unwrap_or_else(PoisonError::into_inner);
+        if progress.epoch != epoch {
+            *progress = Progress {
+                epoch,
+                ..Progress::default()
+            };
+        }
+        progress.cycle += 1;
+        progress.sequence += u64::from(admitted);
+        progress.sequence
+    }
+}
+
+/// Stops a pipeline where blocking is allowed.
+async fn close(pictures: Box<dyn Pictures>) {
+    // It has stopped either way; a panic on the way is in the log.
+    let _ = tokio::task::spawn_blocking(move || drop(pictures)).await;
+}

@@ -1,0 +1,236 @@
+//! What the agent counts. The ledger is exported as it stands: every scrape reads all outboxes once, so that the
+//! exported figures balance too.
+
+use std::{
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use airside_runtime::Metrics as Registry;
+use prometheus_client::{
+    encoding::{
+        EncodeLabelSet, EncodeLabelValue, EncodeMetric, LabelValueEncoder, MetricEncoder,
+        NoLabelSet,
+    },
+    metrics::{MetricType, counter::Counter, exemplar::Exemplar, family::Family},
+};
+
+use crate::{capture::Cause, ledger::Ledger, outbox::Outbox, spool::Counts};
+
+/// Why a link ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
+#[allow(missing_docs, reason = "the uplink documents them")]
+pub enum LinkEnd {
+    Aged,
+    Drained,
+    Switched,
+    Idle,
+    Failed,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct EndLabels {
+    reason: LinkEnd,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct FailureLabels {
+    cause: Cause,
+}
+
+impl EncodeLabelValue for Cause {
+    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> fmt::Result {
+        let name = match self {
+            Self::Missing => "missing",
+            Self::Unplayable => "unplayable",
+            Self::Unreachable => "unreachable",
+            Self::Stalled => "stalled",
+            Self::Gstreamer => "gstreamer",
+        };
+        name.encode(encoder)
+    }
+}
+
+/// Counters of cameras and links.
+#[derive(Clone, Debug, Default)]
+pub struct Metrics {
+    link_ends: Family<EndLabels, Counter>,
+    camera_failures: Family<FailureLabels, Counter>,
+}
+
+impl Metrics {
+    /// Registers everything, the ledgers of these outboxes included.
+    #[must_use]
+    pub fn registered(registry: &Registry, outboxes: Vec<Arc<Outbox>>) -> Self {
+        let metrics = Self::default();
+        registry.register(
+            "agent_link_ends",
+            "Links to a destination that ended, by reason",
+            metrics.link_ends.clone(),
+        );
+        registry.register(
+            "agent_camera_failures",
+            "Failures of cameras, by cause",
+            metrics.camera_failures.clone(),
+        );
+        let snapshot = Arc::<Mutex<(Ledger, Counts)>>::default();
+        // Metrics are written in the order of registration: the first takes the snapshot for the others.
+        for figure in FIGURES {
+            let export = Export {
+                outboxes: outboxes.clone(),
+                snapshot: Arc::clone(&snapshot),
+                figure,
+            };
+            registry.register(figure.name, figure.help, export);
+        }
+        metrics
+    }
+
+    pub(crate) fn link_ended(&self, reason: LinkEnd) {
+        self.link_ends.get_or_create(&EndLabels { reason }).inc();
+    }
+
+    pub(crate) fn camera_failed(&self, cause: Cause) {
+        self.camera_failures
+            .get_or_create(&FailureLabels { cause })
+            .inc();
+    }
+}
+
+type Values = Vec<(Option<&'static str>, u64)>;
+
+/// One exported figure of the ledger.
+#[derive(Debug)]
+struct Figure {
+    name: &'static str,
+    help: &'static str,
+    kind: MetricType,
+    label: &'static str,
+    values: fn(&Ledger, &Counts) -> Values,
+}
+
+/// `captured` stands first, see [`Metrics::registered`].
+const FIGURES: &[Figure] = &[
+    Figure {
+        name: "agent_frames_captured",
+        help: "Pictures that cameras yielded",
+        kind: MetricType::Counter,
+        label: "",
+        values: |ledger, _| vec![(None, ledger.captured)],
+    },
+    Figure {
+        name: "agent_frames_gated",
+        help: "Frames kept back because nothing was worth sending",
+        kind: MetricType::Counter,
+        label: "",
+        values: |ledger, _| vec![(None, ledger.gated)],
+    },
+    Figure {
+        name: "agent_frames_acknowledged",
+        help: "Frames that the collector recorded",
+        kind: MetricType::Counter,
+        label: "",
+        values: |ledger, _| vec![(None, ledger.acknowledged)],
+    },
+    Figure {
+        name: "agent_frames_shed",
+        help: "Frames given up on purpose because there was too much, by who gave up",
+        kind: MetricType::Counter,
+        label: "reason",
+        values: |ledger, _| {
+            vec![
+                (Some("window"), ledger.shed.window),
+                (Some("collector"), ledger.shed.collector),
+            ]
+        },
+    },
+    Figure {
+        name: "agent_frames_dropped",
+        help: "Frames given up for another reason",
+        kind: MetricType::Counter,
+        label: "reason",
+        values: |ledger, _| {
+            vec![
+                (Some("overrun"), ledger.dropped.overrun),
+                (Some("rejected"), ledger.dropped.rejected),
+                (Some("shutdown"), ledger.dropped.shutdown),
+            ]
+        },
+    },
+    Figure {
+        name: "agent_frames_waiting",
+        help: "Frames not yet acknowledged, by where they are",
+        kind: MetricType::Gauge,
+        label: "place",
+        values: |_, counts| {
+            vec![
+                (Some("live"), counts.live),
+                (Some("backlog"), counts.backlog),
+                (Some("in_flight"), counts.in_flight),
+            ]
+        },
+    },
+];
+
+struct Export {
+    outboxes: Vec<Arc<Outbox>>,
+    snapshot: Arc<Mutex<(Ledger, Counts)>>,
+    figure: &'static Figure,
+}
+
+impl Export {
+    fn read(&self) -> Values {
+        let mut snapshot = self.snapshot.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.figure.name == FIGURES[0].name {
+            *snapshot = total(&self.outboxes);
+        }
+        (self.figure.values)(&snapshot.0, &snapshot.1)
+    }
+
+    fn write(&self, encoder: &mut MetricEncoder<'_>, value: u64) -> fmt::Result {
+        match self.figure.kind {
+            MetricType::Counter => {
+                encoder.encode_counter(&value, None::<&Exemplar<NoLabelSet, u64>>)
+            }
+            _ => encoder.encode_gauge(&value),
+        }
+    }
+}
+
+/// All outboxes together, each at one moment.
+fn total(outboxes: &[Arc<Outbox>]) -> (Ledger, Counts) {
+    let balances = outboxes.iter().map(|outbox| outbox.balance());
+    balances.fold(Default::default(), |(ledger, counts), (one, its)| {
+        let counts = Counts {
+            live: counts.live + its.live,
+            backlog: counts.backlog + its.backlog,
+            in_flight: counts.in_flight + its.in_flight,
+        };
+        (ledger.plus(&one), counts)
+    })
+}
+
+impl fmt::Debug for Export {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.figure.name)
+    }
+}
+
+impl EncodeMetric for Export {
+    fn encode(&self, mut encoder: MetricEncoder<'_>) -> fmt::Result {
+        for (label, value) in self.read() {
+            match label {
+                Some(label) => {
+                    let labels = [(self.figure.label, label)];
+                    self.write(&mut encoder.encode_family(&labels)?, value)?;
+                }
+                None => self.write(&mut encoder, value)?,
+            }
+        }
+        Ok(())
+    }
+
+    fn metric_type(&self) -> MetricType {
+        self.figure.kind
+    }
+}

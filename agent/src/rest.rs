@@ -1,0 +1,259 @@
+//! The REST interface: `/state`, `/stream` and `/frame` of each camera. The bare paths mean the first.
+
+mod accept;
+
+use std::sync::Arc;
+
+use airside_core::{Event, SectionId};
+use airside_runtime::{
+    Problem,
+    extract::{Body, Query, from_json},
+    replay::{Replay, remember},
+};
+use axum::{
+    Json, RequestPartsExt as _, Router,
+    extract::{FromRequestParts, Path, State},
+    middleware,
+    response::{IntoResponse, Response},
+    routing::{get, post},
+};
+use http::{HeaderMap, StatusCode, header, request::Parts};
+use serde::{Deserialize, Serialize};
+
+use self::accept::Form;
+use crate::{
+    assignment::{Assignment, Destination},
+    camera::{Camera, Condition, NoPicture},
+    uplink::Link,
+    wire::JsonFrame,
+};
+
+/// The cameras of this agent; at least one.
+#[derive(Clone)]
+pub struct Cameras(pub Arc<[Arc<Camera>]>);
+
+/// The routes.
+pub fn routes(cameras: Cameras) -> Router {
+    Router::new()
+        .route("/cameras", get(list))
+        .route("/state", get(state))
+        .route("/stream", post(stream))
+        .route("/frame", get(frame))
+        .route("/cameras/{camera}/state", get(state))
+        .route("/cameras/{camera}/stream", post(stream))
+        .route("/cameras/{camera}/frame", get(frame))
+        .layer(middleware::from_fn_with_state(Replay::default(), remember))
+        .with_state(cameras)
+}
+
+/// The camera that the path names.
+struct Named(Arc<Camera>);
+
+impl FromRequestParts<Cameras> for Named {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, cameras: &Cameras) -> Result<Self, Problem> {
+        let unknown =
+            || Problem::not_found("this agent has no such camera; GET /cameras lists them");
+        let id: Option<Path<String>> = parts.extract().await.map_err(|_| unknown())?;
+        let camera = match &id {
+            None => cameras.0.first(),
+            Some(Path(id)) => cameras.0.iter().find(|camera| camera.name().camera == *id),
+        };
+        camera.cloned().map(Self).ok_or_else(|| {
+            Problem::not_found("this agent has no such camera; GET /cameras lists them")
+        })
+    }
+}
+
+async fn list(State(cameras): State<Cameras>) -> Json<serde_json::Value> {
+    let cameras: Vec<_> = cameras
+        .0
+        .iter()
+        .map(|camera| {
+            serde_json::json!({
+                "id": camera.name().camera,
+                "source": camera.source(),
+                "state": CameraState::of(camera),
+            })
+        })
+        .collect();
+    Json(serde_json::json!({ "cameras": cameras }))
+}
+
+async fn state(Named(camera): Named) -> Json<CameraState> {
+    Json(CameraState::of(&camera))
+}
+
+/// How a camera is: the contract's six fields, then what an operator asks next.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+struct CameraState {
+    streaming: bool,
+    cycle: u64,
+    fps: f64,
+    section: Option<SectionId>,
+    destination: Option<String>,
+    event: Option<Event>,
+    camera: &'static str,
+    camera_error: Option<String>,
+    link: &'static str,
+    link_error: Option<String>,
+    frames: Frames,
+}
+
+/// What became of the camera's frames since the agent started.
+#[derive(Debug, Serialize)]
+struct Frames {
+    captured: u64,
+    gated: u64,
+    acknowledged: u64,
+    shed: u64,
+    dropped: u64,
+    waiting: u64,
+}
+
+impl CameraState {
+    fn of(camera: &Camera) -> Self {
+        let orders = camera.orders().borrow().clone();
+        let (capture, camera_error) = match camera.condition() {
+            Condition::Idle => ("idle", None),
+            Condition::Starting => ("starting", None),
+            Condition::Capturing => ("capturing", None),
+            Condition::Failed(reason) => ("failed", Some(reason)),
+        };
+        let (link, link_error) = match camera.link().borrow().clone() {
+            Link::Idle => ("idle", None),
+            Link::Connecting => ("connecting", None),
+            Link::Connected => ("connected", None),
+            Link::Failed(reason) => ("failed", Some(reason)),
+        };
+        let (ledger, counts) = camera.outbox().balance();
+        let assignment = orders.assignment;
+        Self {
+            streaming: orders.streaming,
+            cycle: camera.cycle(),
+            fps: camera.format().fps,
+            section: assignment.as_ref().map(|now| now.section.clone()),
+            destination: assignment.as_ref().map(|now| now.destination.to_string()),
+            event: assignment.as_ref().map(|now| now.event),
+            camera: capture,
+            camera_error,
+            link,
+            link_error,
+            frames: Frames {
+                captured: ledger.captured,
+                gated: ledger.gated,
+                acknowledged: ledger.acknowledged,
+                shed: ledger.shed.window + ledger.shed.collector,
+                dropped: ledger.dropped.overrun + ledger.dropped.rejected + ledger.dropped.shutdown,
+                waiting: counts.total(),
+            },
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Switch {
+    #[default]
+    On,
+    Off,
+}
+
+#[derive(Debug, Deserialize)]
+struct Toggle {
+    #[serde(default)]
+    toggle: Switch,
+}
+
+/// Body of `POST /stream?toggle=on`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct Start {
+    section: SectionId,
+    destination: Destination,
+    event: Event,
+    #[serde(default)]
+    format: FrameFormat,
+    extra_info: Option<String>,
+}
+
+/// Body of `POST /stream?toggle=off`: the same, but nothing of it is needed.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[allow(dead_code, reason = "only checked")]
+struct Stop {
+    section: Option<SectionId>,
+    destination: Option<Destination>,
+    event: Option<Event>,
+    format: Option<FrameFormat>,
+    extra_info: Option<String>,
+}
+
+/// How an `http://` destination gets its frames; a `grpc://` one always gets protocol messages.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum FrameFormat {
+    #[default]
+    Json,
+}
+
+async fn stream(
+    Named(camera): Named,
+    Query(Toggle { toggle }): Query<Toggle>,
+    Body(body): Body,
+) -> Result<Json<CameraState>, Problem> {
+    match toggle {
+        Switch::On => {
+            let start: Start = from_json(&body)?;
+            let FrameFormat::Json = start.format;
+            camera.start(Assignment {
+                section: start.section,
+                event: start.event,
+                destination: start.destination,
+                extra_info: start.extra_info.unwrap_or_default(),
+            });
+        }
+        Switch::Off => {
+            if !body.is_empty() {
+                from_json::<Stop>(&body)?;
+            }
+            camera.stop();
+        }
+    }
+    Ok(Json(CameraState::of(&camera)))
+}
+
+async fn frame(Named(camera): Named, headers: HeaderMap) -> Result<Response, Problem> {
+    let form = Form::accepted(&headers).ok_or_else(|| {
+        Problem::new(StatusCode::NOT_ACCEPTABLE, "a frame is JSON or a JPEG")
+            .expected("Accept: application/json or image/jpeg")
+    })?;
+    let snapshot = camera.snapshot().await.map_err(|reason| {
+        let status = match reason {
+            NoPicture::Failed(_) => StatusCode::SERVICE_UNAVAILABLE,
+            NoPicture::TooSlow => StatusCode::GATEWAY_TIMEOUT,
+        };
+        Problem::new(status, reason.to_string())
+    })?;
+    let (media, body) = match form {
+        Form::Jpeg => ("image/jpeg", snapshot.picture.jpeg),
+        Form::Json => {
+            let assignment = snapshot.assignment.as_ref();
+            let frame = JsonFrame {
+                timestamp: snapshot.picture.captured_at,
+                section: assignment.map(|now| &now.section),
+                event: assignment.map(|now| now.event),
+                image: &snapshot.picture.jpeg,
+                extra_info: assignment.map_or("", |now| &now.extra_info),
+            };
+            ("application/json", frame.to_json().into())
+        }
+    };
+    let headers = [
+        (header::CONTENT_TYPE, media),
+        (header::CACHE_CONTROL, "no-store"),
+    ];
+    Ok((headers, body).into_response())
+}

@@ -1,0 +1,382 @@
+//! Settings of the agent: one camera by flags, or several as `[[camera]]` tables in the file.
+
+mod camera_table;
+
+use std::{ffi::OsString, fmt::Write as _, path::PathBuf, sync::Arc, time::Duration};
+
+use airside_core::{Event, SectionId};
+use airside_runtime::{Server, config, parse};
+
+use self::camera_table::CameraTable;
+use crate::{
+    assignment::{Assignment, Destination},
+    capture::{Format, Location, Source},
+    spool,
+};
+
+/// Captures cameras and streams their frames to a collector.
+///
+/// One camera is described by flags; several by [[camera]] tables in the configuration file, with the keys id, source,
+/// width, height, fps, jpeg-quality, stall and stream = { section, event, destination, extra-info }. What a table leaves
+/// out is taken from the flags.
+#[derive(clap::Parser, Clone, Debug)]
+#[command(name = "airside-agent", version, disable_version_flag = true)]
+pub struct Flags {
+    /// What every service has.
+    #[command(flatten)]
+    pub server: Server,
+    /// Name of this agent in the identity of its frames [default: the instance].
+    #[arg(long, env = "AIRSIDE_AGENT", value_name = "NAME", value_parser = name)]
+    pub agent: Option<String>,
+    /// Name of the camera within the agent.
+    #[arg(long, env = "AIRSIDE_CAMERA", default_value = "1", value_name = "NAME", value_parser = name)]
+    pub camera: String,
+    /// The camera: an H.264 film in MP4, a directory of pictures, rtsp://HOST/PATH, /dev/videoN or test://PATTERN.
+    #[arg(long, env = "AIRSIDE_SOURCE", value_name = "SOURCE")]
+    pub source: Option<Location>,
+    /// Width of the pictures in pixels.
+    #[arg(long, env = "AIRSIDE_WIDTH", default_value = "1280", value_name = "PIXELS", value_parser = pixels)]
+    pub width: u32,
+    /// Height of the pictures in pixels.
+    #[arg(long, env = "AIRSIDE_HEIGHT", default_value = "720", value_name = "PIXELS", value_parser = pixels)]
+    pub height: u32,
+    /// Most pictures a second.
+    #[arg(long, env = "AIRSIDE_FPS", default_value = "5", value_name = "RATE", value_parser = fps)]
+    pub fps: f64,
+    /// Quality of the JPEG.
+    #[arg(long, env = "AIRSIDE_JPEG_QUALITY", default_value = "80", value_name = "1-100", value_parser = quality)]
+    pub jpeg_quality: u8,
+    /// A camera that yields no picture for so long has failed.
+    #[arg(long, env = "AIRSIDE_STALL", default_value = "5s", value_name = "TIME", value_parser = stall)]
+    pub stall: Duration,
+    /// Start streaming at once, for this section.
+    #[arg(long, env = "AIRSIDE_STREAM_SECTION", value_name = "SECTION", requires_all = ["event", "destination"])]
+    pub section: Option<SectionId>,
+    /// Which way people go there: entry or exit.
+    #[arg(
+        long,
+        env = "AIRSIDE_STREAM_EVENT",
+        value_name = "EVENT",
+        requires = "section"
+    )]
+    pub event: Option<Event>,
+    /// Who gets the frames: grpc://HOST:PORT or http://HOST:PORT.
+    #[arg(
+        long,
+        env = "AIRSIDE_STREAM_DESTINATION",
+        value_name = "ADDRESS",
+        requires = "section"
+    )]
+    pub destination: Option<Destination>,
+    /// Most frames of a camera that wait for the collector; beyond that the oldest is shed.
+    #[arg(long, env = "AIRSIDE_WINDOW", default_value = "512", value_name = "FRAMES", value_parser = window)]
+    pub window: usize,
+    /// Most memory for these frames.
+    #[arg(long, env = "AIRSIDE_WINDOW_SIZE", default_value = "64MiB", value_name = "SIZE", value_parser = parse::bytes)]
+    pub window_size: usize,
+    /// Age at which a gRPC stream is replaced by a new one, so that a mesh balances anew.
+    #[arg(long, env = "AIRSIDE_STREAM_AGE", default_value = "60s", value_name = "TIME", value_parser = stream_age)]
+    pub stream_age: Duration,
+    /// Only try the camera: write pictures into this directory, send nothing, and end.
+    #[arg(long, value_name = "DIRECTORY")]
+    pub capture: Option<PathBuf>,
+    /// How many pictures --capture writes.
+    #[arg(long, default_value_t = 10, value_name = "COUNT", requires = "capture")]
+    pub pictures: u64,
+    /// Print the version of this program.
+    #[arg(short = 'V', action = clap::ArgAction::Version)]
+    program_version: Option<bool>,
+}
+
+/// What the agent is to do.
+#[derive(Clone)]
+pub struct Settings {
+    /// What every service has.
+    pub server: Server,
+    /// Name of the agent.
+    pub agent: String,
+    /// Its cameras; at least one.
+    pub cameras: Vec<CameraSettings>,
+    /// Bounds of each camera's window.
+    pub window: spool::Limits,
+    /// Age at which a stream is replaced.
+    pub stream_age: Duration,
+}
+
+/// One camera.
+#[derive(Clone)]
+pub struct CameraSettings {
+    /// Name within the agent.
+    pub id: String,
+    /// Where its pictures come from.
+    pub source: Arc<dyn Source>,
+    /// What it is asked for.
+    pub format: Format,
+    /// What it streams from the start on.
+    pub start: Option<Assignment>,
+}
+
+/// What was read.
+pub struct Loaded {
+    /// The settings in force.
+    pub settings: Settings,
+    /// The flags behind them.
+    pub flags: Flags,
+    /// The settings in force as text, without credentials.
+    pub in_force: String,
+}
+
+/// Settings that are refused.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A flag, a variable, or the file.
+    #[error(transparent)]
+    Config(#[from] config::Error),
+    /// No camera at all.
+    #[error(
+        "error: no camera: expected --source SOURCE (or AIRSIDE_SOURCE), or a [[camera]] table in the file given by --config"
+    )]
+    NoCamera,
+    /// Cameras in two places.
+    #[error(
+        "error: source '{0}' names a camera beside the [[camera]] tables of the file; expected one or the other"
+    )]
+    TwoPlaces(Location),
+}
+
+impl Error {
+    /// 0 for a request for help or version, 2 for what is refused.
+    #[must_use]
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Config(error) => error.exit_code(),
+            Self::NoCamera | Self::TwoPlaces(_) => 2,
+        }
+    }
+}
+
+/// Reads the settings from arguments (the first is the program's name), environment and file.
+///
+/// # Errors
+/// Names the key, its value and what is accepted.
+pub fn load(args: impl IntoIterator<Item = OsString>) -> Result<Loaded, Error> {
+    let loaded = config::load::<Flags>(args, &["camera"])?;
+    let flags = loaded.settings;
+    let file = loaded.file.unwrap_or_default();
+    let cameras = match (loaded.structured.get("camera"), &flags.source) {
+        (Some(_), Some(source)) => return Err(Error::TwoPlaces(source.clone())),
+        (Some(tables), None) => camera_table::read(tables, &file, &flags)?,
+        (None, Some(source)) => vec![CameraTable::of_flags(&flags, source.clone())],
+        (None, None) => return Err(Error::NoCamera),
+    };
+    let in_force = in_force(loaded.in_force, &flags, &cameras);
+    let agent = flags.agent.clone();
+    let settings = Settings {
+        agent: agent.unwrap_or_else(|| flags.server.identity("").instance.to_string()),
+        server: flags.server.clone(),
+        cameras: cameras.into_iter().map(CameraTable::settings).collect(),
+        window: spool::Limits {
+            frames: flags.window,
+            bytes: flags.window_size,
+        },
+        stream_age: flags.stream_age,
+    };
+    Ok(Loaded {
+        settings,
+        flags,
+        in_force,
+    })
+}
+
+/// One line a flag, one a camera. An address is shown without its credentials.
+fn in_force(flags: String, settings: &Flags, cameras: &[CameraTable]) -> String {
+    let lines = flags.lines().map(|line| match &settings.source {
+        Some(source) if line.starts_with("source ") => {
+            let origin = line.rsplit(' ').next().unwrap_or_default();
+            format!("{:<24} {:<40} {origin}\n", "source", source.to_string())
+        }
+        _ => format!("{line}\n"),
+    });
+    let mut text: String = lines.collect();
+    for camera in cameras {
+        // Writing to a String does not fail.
+        let _ = writeln!(text, "{camera}");
+    }
+    text
+}
+
+fn name(text: &str) -> Result<String, String> {
+    let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    if (1..=64).contains(&text.len()) && text.chars().all(fits) {
+        Ok(text.to_owned())
+    } else {
+        Err("expected 1 to 64 letters, digits, '-', '_' or '.'".to_owned())
+    }
+}
+
+fn number<T: std::str::FromStr + PartialOrd>(text: &str, least: T, most: T) -> Option<T> {
+    let number = text.parse().ok()?;
+    (least..=most).contains(&number).then_some(number)
+}
+
+fn pixels(text: &str) -> Result<u32, String> {
+    number(text, 16, 8192).ok_or_else(|| "expected 16 to 8192 pixels".to_owned())
+}
+
+fn fps(text: &str) -> Result<f64, String> {
+    number(text, 0.01, 120.0).ok_or_else(|| "expected 0.01 to 120 pictures a second".to_owned())
+}
+
+fn quality(text: &str) -> Result<u8, String> {
+    number(text, 1, 100).ok_or_else(|| "expected 1 (smallest) to 100 (best)".to_owned())
+}
+
+fn window(text: &str) -> Result<usize, String> {
+    number(text, 1, 1_000_000).ok_or_else(|| "expected 1 to 1000000 frames".to_owned())
+}
+
+fn stall(text: &str) -> Result<Duration, String> {
+    at_least(text, Duration::from_millis(100))
+}
+
+fn stream_age(text: &str) -> Result<Duration, String> {
+    at_least(text, Duration::from_secs(1))
+}
+
+fn at_least(text: &str, least: Duration) -> Result<Duration, String> {
+    let time = parse::duration(text)?;
+    (time >= least)
+        .then_some(time)
+        .ok_or_else(|| format!("expected at least {least:?}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn load_with(file: &str, flags: &[&str]) -> Result<Loaded, Error> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("agent.toml");
+        std::fs::write(&path, file).unwrap();
+        let mut args: Vec<OsString> = vec!["airside-agent".into(), "--config".into(), path.into()];
+        args.extend(flags.iter().map(Into::into));
+        load(args)
+    }
+
+    fn refusal(file: &str, flags: &[&str]) -> String {
+        let error = load_with(file, flags).err().expect("it is refused");
+        assert_eq!(error.exit_code(), 2);
+        error.to_string()
+    }
+
+    #[test]
+    fn one_camera_by_flags() {
+        let flags = [
+            "--source",
+            "test://",
+            "--fps",
+            "7.5",
+            "--section",
+            "1",
+            "--event",
+            "exit",
+            "--destination",
+            "grpc://collector:9090",
+            "--agent",
+            "gate",
+        ];
+        let settings = load_with("", &flags).unwrap().settings;
+        assert_eq!(
+            (settings.agent.as_str(), settings.cameras.len()),
+            ("gate", 1)
+        );
+        let camera = &settings.cameras[0];
+        assert_eq!((camera.id.as_str(), camera.format.fps), ("1", 7.5));
+        assert_eq!(camera.start.as_ref().unwrap().event, Event::Exit);
+    }
+
+    #[test]
+    fn several_cameras_by_tables_with_the_flags_as_defaults() {
+        let file = r#"
+            fps = 10
+            [[camera]]
+            id = 1
+            source = "test://ball"
+            [[camera]]
+            id = "back-door"
+            source = "rtsp://guard:s3cret@door/1"
+            width = 640
+            fps = 2.5
+            stall = "8s"
+            stream = { section = 2, event = "entry", destination = "http://collector:8080", extra-info = "x" }
+        "#;
+        let loaded = load_with(file, &["--jpeg-quality", "70"]).unwrap();
+        let [first, second] = &loaded.settings.cameras[..] else {
+            panic!("two cameras");
+        };
+        assert_eq!(
+            (first.id.as_str(), first.format.width, first.format.fps),
+            ("1", 1280, 10.0)
+        );
+        assert_eq!((second.format.width, second.format.fps), (640, 2.5));
+        assert_eq!(
+            (second.format.jpeg_quality, second.format.stall),
+            (70, Duration::from_secs(8))
+        );
+        assert_eq!(second.start.as_ref().unwrap().section.as_str(), "2");
+        assert!(
+            loaded.in_force.contains("rtsp://door/1"),
+            "{}",
+            loaded.in_force
+        );
+        assert!(!loaded.in_force.contains("s3cret"));
+        let one = load_with("", &["--source", "rtsp://guard:s3cret@door/1"]).unwrap();
+        assert!(!one.in_force.contains("s3cret"), "{}", one.in_force);
+    }
+
+    #[test]
+    fn what_is_refused_names_key_value_and_accepted_form() {
+        let camera = |line: &str| format!("[[camera]]\nid = 1\nsource = \"test://\"\n{line}\n");
+        for (file, wanted) in [
+            (
+                camera("fps = 400"),
+                "'camera[0].fps': '400' is refused: expected 0.01 to 120",
+            ),
+            (
+                camera("width = \"wide\""),
+                "'camera[0].width': 'wide' is refused: expected 16 to 8192",
+            ),
+            (
+                camera("colour = 1"),
+                "'camera[0].colour': unknown; expected one of id, source, width",
+            ),
+            (
+                "[[camera]]\nid = 1".to_owned(),
+                "'camera[0].source': missing",
+            ),
+            (
+                camera("stream = { section = 1 }"),
+                "'camera[0].stream.event': missing",
+            ),
+            (
+                camera("stream = { section = 1, event = \"in\" }"),
+                "expected entry or exit",
+            ),
+            (
+                camera("") + &camera(""),
+                "'camera[1].id': '1' is refused: another camera has this name",
+            ),
+            (
+                "camera = 1".to_owned(),
+                "'camera': expected [[camera]] tables",
+            ),
+            (String::new(), "no camera"),
+        ] {
+            let text = refusal(&file, &[]);
+            assert!(text.contains(wanted), "{file}: {text}");
+        }
+        assert!(refusal("", &["--source", "elephant://"]).contains("'elephant://'"));
+        assert!(refusal(&camera(""), &["--source", "test://"]).contains("test://"));
+        assert!(refusal("", &["--source", "test://", "--section", "1"]).contains("--event"));
+    }
+}

@@ -1,0 +1,284 @@
+//! The uplink of a camera: brings what is in its outbox to the destination.
+//!
+//! ```text
+//!          something to send             credits granted
+//!  idle ───────────────────▶ connecting ────────────────▶ connected
+//!   ▲ ▲                        ▲     │ fails                │  │ fails
+//!   │ └── nothing left ────────│─────│──────────────────────┘  │
+//!   │        pause is over     │     ▼                         │
+//!   │                          └── failed (growing, jittered pause) ◀──┘
+//!   └── stopped and nothing left
+//! ```
+//!
+//! A link ends for one of five reasons ([`End`]); whatever it leaves unanswered is restored to the outbox and goes out
+//! on the next with the same identity. Live frames go first, backlog follows in spare capacity ([`Credit`]), and while the
+//! collector keeps deferring, backlog is only probed ([`Retry`]).
+
+mod credit;
+mod post;
+mod stream;
+
+use std::{sync::Arc, time::Duration};
+
+use airside_runtime::{Mesh, problem::Chain};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use self::credit::{Credit, Retry};
+use crate::{
+    assignment::{Destination, Orders, Transport},
+    backoff::Backoff,
+    metrics::{LinkEnd, Metrics},
+    outbox::{Outbox, Outcome},
+};
+
+/// First and longest pause between attempts to connect. A collector that restarts is back within seconds; one that is
+/// gone for long is asked often enough that nobody waits for the agent to notice its return.
+const RECONNECT: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(10));
+
+/// Names a camera on every link.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CameraName {
+    /// Agent that owns it.
+    pub agent: String,
+    /// Camera within the agent.
+    pub camera: String,
+}
+
+impl CameraName {
+    /// As the header `x-camera-id` carries it: routes and consistent hashes look at it.
+    #[must_use]
+    pub fn header(&self) -> String {
+        format!("{}/{}", self.agent, self.camera)
+    }
+}
+
+/// Limits of an uplink.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Age at which a stream is replaced by a new one, so that a mesh balances anew; varied by a fifth.
+    pub stream_age: Duration,
+    /// Time to deliver what is left when the agent ends.
+    pub flush: Duration,
+}
+
+/// How the link is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Link {
+    /// Nothing to send.
+    Idle,
+    /// On the way.
+    Connecting,
+    /// Frames can go.
+    Connected,
+    /// Broken or refused, for this reason; tried again later.
+    Failed(String),
+}
+
+/// Why a link ended.
+#[derive(Debug)]
+enum End {
+    /// It was old enough.
+    Aged,
+    /// The collector asked for it.
+    Drained,
+    /// Frames go to another destination now.
+    Switched,
+    /// Nothing left to send and nothing to come.
+    Idle,
+    /// It broke.
+    Failed(Failure),
+}
+
+/// What broke a link.
+#[derive(Debug, thiserror::Error)]
+enum Failure {
+    #[error("the collector does not accept the stream")]
+    Refused(#[source] tonic::Status),
+    #[error("the stream broke")]
+    Broken(#[source] tonic::Status),
+    #[error("the collector closed the stream")]
+    Closed,
+    #[error("the collector has not answered for {} s", .0.as_secs())]
+    Silent(Duration),
+    #[error("the destination cannot be reached")]
+    Unreachable(#[source] airside_runtime::mesh::Error),
+}
+
+/// The uplink of one camera.
+pub struct Uplink {
+    /// Whose frames these are.
+    pub name: CameraName,
+    /// What there is to send.
+    pub outbox: Arc<Outbox>,
+    /// Whether there will be more, and where it goes.
+    pub orders: watch::Receiver<Orders>,
+    /// The way there.
+    pub mesh: Mesh,
+    /// Its limits.
+    pub limits: Limits,
+    /// Tells how the link is.
+    pub link: watch::Sender<Link>,
+    /// Counts links.
+    pub metrics: Metrics,
+    /// Cancelled when the agent ends.
+    pub drain: CancellationToken,
+}
+
+impl Uplink {
+    /// Delivers until the agent ends and everything is delivered, or the time for that is over.
+    pub async fn run(mut self) {
+        let (drain, flush) = (self.drain.clone(), self.limits.flush);
+        let time_is_over = async move {
+            drain.cancelled().await;
+            tokio::time::sleep(flush).await;
+        };
+        tokio::select! {
+            () = time_is_over => {}
+            () = self.deliver() => {}
+        }
+        let left = self.outbox.close();
+        if left > 0 {
+            tracing::warn!(
+                frames = left,
+                "the agent ends before these frames were acknowledged"
+            );
+        }
+    }
+
+    async fn deliver(&mut self) {
+        let mut backoff = Backoff::new(RECONNECT.0, RECONNECT.1);
+        let mut retry = Retry::default();
+        while let Some(destination) = self.work().await {
+            self.link.send_replace(Link::Connecting);
+            let end = match destination.transport {
+                Transport::Grpc => stream::run(self, &destination, &mut retry).await,
+                Transport::Http => post::run(self, &destination, &mut retry).await,
+            };
+            self.outbox.restore();
+            self.metrics.link_ended(LinkEnd::from(&end));
+            // A link that carried frames is proof enough that the next attempt is worth making at once.
+            if *self.link.borrow() == Link::Connected {
+                backoff.reset();
+            }
+            match end {
+                End::Failed(failure) => {
+                    if !self.fail(&failure, &destination, backoff.pause()).await {
+                        return;
+                    }
+                }
+                end => {
+                    tracing::debug!(%destination, ?end, "link closed");
+                    self.link.send_replace(Link::Idle);
+                }
+            }
+        }
+    }
+
+    /// Says what broke and pauses. `false` when the agent ends: it has no time for another attempt.
+    async fn fail(
+        &mut self,
+        failure: &Failure,
+        destination: &Destination,
+        pause: Duration,
+    ) -> bool {
+        let reason = Chain(failure).to_string();
+        let failed = Link::Failed(reason.clone());
+        // Once a reason is enough; who wants each attempt asks for debug.
+        if self.link.send_replace(failed.clone()) == failed {
+            tracing::debug!(%destination, reason, ?pause, "link failed again");
+        } else {
+            tracing::warn!(%destination, reason, ?pause, "link failed");
+        }
+        if self.drain.is_cancelled() {
+            return false;
+        }
+        let over = tokio::time::sleep(pause);
+        tokio::select! {
+            () = over => {}
+            () = self.drain.cancelled() => {}
+            () = elsewhere(&mut self.orders, destination) => {}
+        }
+        true
+    }
+
+    /// Waits until there is something to send and somewhere to send it. `None` when there is not and the agent ends.
+    async fn work(&mut self) -> Option<Destination> {
+        loop {
+            {
+                let orders = self.orders.borrow_and_update();
+                let left = self.outbox.counts().total() > 0;
+                if orders.streaming || left {
+                    if let Some(assignment) = &orders.assignment {
+                        return Some(assignment.destination.clone());
+                    }
+                } else if self.drain.is_cancelled() {
+                    return None;
+                }
+            }
+            tokio::select! {
+                changed = self.orders.changed() => changed.ok()?,
+                () = self.outbox.filled() => {}
+                () = self.drain.cancelled(), if !self.drain.is_cancelled() => {}
+            }
+        }
+    }
+
+    /// Whether a link to `destination` is no longer needed.
+    fn over(&mut self, destination: &Destination) -> Option<End> {
+        let orders = self.orders.borrow_and_update();
+        let assigned = orders.assignment.as_ref();
+        if assigned.is_some_and(|assigned| assigned.destination != *destination) {
+            Some(End::Switched)
+        } else if !orders.streaming && self.outbox.counts().total() == 0 {
+            Some(End::Idle)
+        } else {
+            None
+        }
+    }
+
+    /// Books an answer.
+    fn settle(
+        &self,
+        id: &airside_core::FrameId,
+        outcome: Outcome,
+        credit: &mut Credit,
+        retry: &mut Retry,
+    ) {
+        // An answer to what is not in flight (any more) changes nothing.
+        if let Some(lane) = self.outbox.settle(id, outcome) {
+            credit.settled(lane);
+            retry.heard(lane, outcome);
+        }
+    }
+}
+
+/// Waits until frames are to go elsewhere than to `destination`.
+async fn elsewhere(orders: &mut watch::Receiver<Orders>, destination: &Destination) {
+    let moved = orders.wait_for(|orders| {
+        let assigned = orders.assignment.as_ref();
+        assigned.is_some_and(|assigned| assigned.destination != *destination)
+    });
+    if moved.await.is_err() {
+        std::future::pending().await
+    }
+}
+
+/// Waits for new orders.
+async fn news(orders: &mut watch::Receiver<Orders>) {
+    if orders.changed().await.is_err() {
+        std::future::pending().await
+    }
+}
+
+impl From<&End> for LinkEnd {
+    fn from(end: &End) -> Self {
+        match end {
+            End::Aged => Self::Aged,
+            End::Drained => Self::Drained,
+            End::Switched => Self::Switched,
+            End::Idle => Self::Idle,
+            End::Failed(_) => Self::Failed,
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! Frames as JSON at `POST /frame`, one request a frame.
+
+use std::time::Duration;
+
+use airside_core::FrameId;
+use airside_runtime::{Mesh, carry::Carried, mesh};
+use bytes::Bytes;
+use futures::{StreamExt, stream::FuturesUnordered};
+use http::{Request, StatusCode, header};
+use http_body_util::Full;
+
+use super::{
+    End, Failure, Link, Uplink,
+    credit::{Credit, Retry},
+    news,
+};
+use crate::{
+    assignment::Destination,
+    frame::Frame,
+    outbox::{Lanes, Outbox, Outcome},
+    spool::Lane,
+    wire::JsonFrame,
+};
+
+/// Requests under way at a time. A collector answers a frame after some 200 ms of analysis: four keep up with 15
+/// frames a second and do not flood an old one.
+const REQUESTS: u32 = 4;
+/// A collector answers within its own deadlines, which are shorter.
+const LIMIT: Duration = Duration::from_secs(15);
+
+/// Posts until the link breaks or is no longer needed.
+pub(super) async fn run(uplink: &mut Uplink, destination: &Destination, retry: &mut Retry) -> End {
+    let mut credit = Credit::default();
+    credit.grant(REQUESTS);
+    let mut answers = FuturesUnordered::new();
+    let mut closing = None;
+    loop {
+        closing = closing.or_else(|| uplink.over(destination));
+        if let Some(end) = closing.take_if(|_| answers.is_empty()) {
+            return end;
+        }
+        let lanes = credit.lanes(retry).filter(|_| closing.is_none());
+        tokio::select! {
+            Some((id, answer)) = answers.next() => match answer {
+                Ok(outcome) => {
+                    uplink.link.send_replace(Link::Connected);
+                    uplink.settle(&id, outcome, &mut credit, retry);
+                    credit.grant(1);
+                }
+                Err(failure) => return End::Failed(failure),
+            },
+            (lane, frame) = next(&uplink.outbox, lanes) => {
+                credit.sent(lane);
+                let camera = uplink.name.header();
+                answers.push(post(uplink.mesh.clone(), destination.clone(), camera, frame));
+            }
+            () = news(&mut uplink.orders) => {}
+        }
+    }
+}
+
+async fn next(outbox: &Outbox, lanes: Option<Lanes>) -> (Lane, Frame) {
+    match lanes {
+        Some(lanes) => outbox.next(lanes).await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn post(
+    mesh: Mesh,
+    destination: Destination,
+    camera: String,
+    frame: Frame,
+) -> (FrameId, Result<Outcome, Failure>) {
+    let request = Request::post(format!("{}frame", destination.origin))
+        .header(header::CONTENT_TYPE, "application/json")
+        .header("x-request-id", frame.request_id())
+        .body(Full::new(Bytes::from(JsonFrame::from(&frame).to_json())))
+        .expect("an origin and a path make a valid address");
+    let answer = Carried::of_traceparent(&frame.traceparent())
+        .with("x-camera-id", &camera)
+        .scope(mesh.send(request, LIMIT))
+        .await;
+    let outcome = match answer {
+        Ok(answer) => Ok(outcome(answer.status())),
+        Err(error @ mesh::Error::Unreachable { .. }) => Err(Failure::Unreachable(error)),
+        Err(mesh::Error::TimedOut { .. } | mesh::Error::TooLong { .. }) => Ok(Outcome::Deferred),
+    };
+    (frame.id, outcome)
+}
+
+/// Only what speaks of the frame itself rejects it. Everything else (a proxy without a route, a policy, a
+/// service in trouble) may be different later.
+fn outcome(status: StatusCode) -> Outcome {
+    let outcome = match status {
+        status if status.is_success() => Outcome::Recorded,
+        StatusCode::BAD_REQUEST
+        | StatusCode::METHOD_NOT_ALLOWED
+        | StatusCode::PAYLOAD_TOO_LARGE
+        | StatusCode::UNSUPPORTED_MEDIA_TYPE
+        | StatusCode::UNPROCESSABLE_ENTITY => Outcome::Rejected,
+        _ => Outcome::Deferred,
+    };
+    if outcome != Outcome::Recorded {
+        tracing::debug!(status = status.as_u16(), ?outcome, "frame not recorded");
+    }
+    outcome
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_speaks_of_the_frame_rejects_it() {
+        let of = |status| outcome(StatusCode::from_u16(status).unwrap());
+        assert_eq!([200, 201, 204].map(of), [Outcome::Recorded; 3]);
+        assert_eq!([400, 413, 415, 422].map(of), [Outcome::Rejected; 4]);
+        assert_eq!(
+            [302, 403, 404, 429, 500, 502, 503, 504].map(of),
+            [Outcome::Deferred; 8]
+        );
+    }
+}
