@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use airsidectl::footage::{Film, Truth};
 use anyhow::{Context as _, Result, ensure};
+use tokio::process::Command;
 
 use crate::case;
 
@@ -16,25 +17,31 @@ pub struct Films {
 }
 
 impl Films {
-    /// Two films of this many seconds. Made by `airsidectl demo footage`, which keeps what is there already.
+    /// Two films of this many seconds.
     ///
     /// # Errors
     /// They cannot be made.
     pub async fn of_seconds(seconds: u32) -> Result<Self> {
-        let directory = case::target().join("test-films").join(seconds.to_string());
-        let output = tokio::process::Command::new(case::programs().join("airsidectl"))
-            .args([
-                "demo",
-                "footage",
-                "--seconds",
-                &seconds.to_string(),
-                "--out",
-            ])
+        Self::of(&["--seconds", &seconds.to_string()]).await
+    }
+
+    /// Two films as these flags of `airsidectl demo footage` describe them, which keeps what is there already.
+    ///
+    /// # Errors
+    /// They cannot be made.
+    pub async fn of(flags: &[&str]) -> Result<Self> {
+        let name = flags.join("").replace("--", "-");
+        let directory = case::target()
+            .join("test-films")
+            .join(name.trim_matches('-'));
+        let output = Command::new(case::programs().join("airsidectl"))
+            .args(["demo", "footage", "--out"])
             .arg(&directory)
             .arg("--gallery")
             .arg(directory.join("gallery"))
             .arg("--models")
             .arg(case::models()?)
+            .args(flags)
             .kill_on_drop(true)
             .output()
             .await
@@ -53,9 +60,15 @@ impl Films {
         self.directory.join(&film.file)
     }
 
+    /// Where the films are.
+    #[must_use]
+    pub fn directory(&self) -> &Path {
+        &self.directory
+    }
+
     /// The gallery with the person of interest.
     #[must_use]
-    pub fn gallery(&self) -> &Path {
-        self.directory.as_path()
+    pub fn gallery(&self) -> PathBuf {
+        self.directory.join("gallery")
     }
 }

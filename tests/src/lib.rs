@@ -2,17 +2,23 @@
 //!
 //! ```text
 //! case      one test: its directory, its deadline, what the programs logged when it fails
-//! program   one process: started on a free port, ready, paused, killed, restarted
+//! process   one program: started, paused, killed, stopped
+//! program   one service or agent: started on a free port, ready, asked, restarted
 //! site      a whole pipeline of them behind one egress
 //! egress    stand-in for the mesh's proxy: host names to processes, and neighbours that hang or are away
 //! rest      what a client of the REST interface sees
 //! wait      conditions with a deadline, instead of sleeping
+//! ingest    a camera without a camera: streams given pictures
+//! pictures  empty, broken, too large, of a person
 //! films     demo films with their truth, made once
 //! browser   headless Chromium, spoken to by WebDriver
+//! sink      a collector that acknowledges at once
+//! usage     what a process has used
+//! report    figures of a benchmark
 //! ```
 //!
 //! Invariants:
-//! - No process outlives its [`Program`](program::Program), nor the test run if that is killed.
+//! - No process outlives its [`Process`](process::Process), nor the test run if that is killed.
 //! - Cases run one at a time: each has the machine to itself, so that its deadlines mean something.
 //! - Nothing is waited for by sleeping: there is a condition and a deadline.
 
@@ -20,13 +26,20 @@ pub mod browser;
 pub mod case;
 pub mod egress;
 pub mod films;
+pub mod ingest;
+pub mod pictures;
+pub mod process;
 pub mod program;
+pub mod report;
 pub mod rest;
+pub mod sink;
 pub mod site;
+pub mod usage;
 pub mod wait;
 
 pub use case::{Case, case};
-pub use program::{Program, Spec};
+pub use process::{Process, Spec};
+pub use program::Program;
 pub use rest::Answer;
 pub use site::Site;
 pub use wait::eventually;

@@ -40,7 +40,7 @@ impl Site {
     ///
     /// # Errors
     /// One does not start.
-    pub async fn start(case: &Case, gallery: Option<&Path>) -> Result<Self> {
+    pub async fn start(case: &Case, gallery: Option<PathBuf>) -> Result<Self> {
         let mut site = Self {
             egress: Egress::start().await?,
             programs: HashMap::new(),
@@ -48,9 +48,9 @@ impl Site {
         };
         let empty = case.directory().join("gallery");
         fs::create_dir_all(&empty)?;
-        let gallery = gallery.unwrap_or(&empty);
+        let gallery = gallery.unwrap_or(empty);
         for (name, host) in SERVICES {
-            let spec = site.service(name, gallery)?;
+            let spec = site.service(name, &gallery)?;
             site.launch(case, spec, host).await?;
         }
         for program in site.programs.values_mut() {
@@ -126,9 +126,9 @@ impl Site {
     ///
     /// # Errors
     /// It does not start.
-    pub async fn restart(&mut self, name: &str) -> Result<()> {
+    pub async fn restart(&mut self, case: &Case, name: &str) -> Result<()> {
         let program = self.program_mut(name)?;
-        program.restart().await?;
+        program.restart(case).await?;
         let address = program.address();
         self.egress.set(host_of(name), Way::To(address));
         Ok(())

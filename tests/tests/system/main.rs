@@ -1,3 +1,12 @@
 //! Airside as its users meet it: the real programs, from outside.
 //!
 //! One binary for all, so that the harness is linked once; [`airside_tests::case`] lets the cases run one at a time.
+
+mod flow;
+mod ingest;
+mod mesh;
+mod page;
+mod paths;
+mod python;
+mod rtsp;
+mod settings;

@@ -1,0 +1,43 @@
+//! A collector that is all there but for the work on a frame: it acknowledges every frame at once.
+
+use std::sync::Arc;
+
+use airside_proto::{MAX_MESSAGE_BYTES, v1::frame_ingest_server::FrameIngestServer};
+use airside_runtime::{Bound, Server, Service};
+use airside_services::{
+    collector::{
+        ingest::{Ingest, Record},
+        outcome::{Outcomes, Verdict},
+    },
+    frame::Frame,
+};
+use anyhow::Result;
+use clap::Parser;
+
+/// Settings of a sink.
+#[derive(Debug, Parser)]
+pub struct Settings {
+    /// What every service has.
+    #[command(flatten)]
+    pub server: Server,
+}
+
+struct Nothing;
+
+impl Record for Nothing {
+    async fn record(&self, _: Frame) -> Verdict {
+        Verdict::Recorded { faces: 0 }
+    }
+}
+
+/// Binds the port; `window` frames of each stream may be under way.
+///
+/// # Errors
+/// The port is taken.
+pub async fn bind(settings: &Settings, window: u32) -> Result<Bound> {
+    let service = Service::new("Collector", &settings.server);
+    let outcomes = Outcomes::registered(service.metrics());
+    let ingest = Ingest::new(Arc::new(Nothing), outcomes, window).ending_with(service.drain());
+    let grpc = FrameIngestServer::new(ingest).max_decoding_message_size(MAX_MESSAGE_BYTES);
+    Ok(service.grpc(grpc).bind().await?)
+}

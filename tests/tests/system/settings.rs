@@ -1,0 +1,124 @@
+//! Wrong settings: exit code 2 and a message that names key, value and accepted form, for every program.
+
+use std::fs;
+
+use airside_tests::{Spec, case};
+use anyhow::{Result, ensure};
+
+const ROLES: [&str; 7] = [
+    "collector",
+    "image-analysis",
+    "face-recognition",
+    "section",
+    "alerts",
+    "momentum",
+    "cpanel",
+];
+
+fn programs() -> Vec<Spec> {
+    let roles = ROLES.map(|role| Spec::role(role, role));
+    roles.into_iter().chain([Spec::agent("agent")]).collect()
+}
+
+async fn refused(spec: Spec, named: &[&str]) -> Result<()> {
+    let output = spec.output().await?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    ensure!(
+        output.status.code() == Some(2),
+        "{}: {}: {said}",
+        spec.name,
+        output.status
+    );
+    for text in named {
+        ensure!(
+            said.contains(text),
+            "{} does not name {text}: {said}",
+            spec.name
+        );
+    }
+    Ok(())
+}
+
+#[test]
+fn every_program_refuses_wrong_settings_and_names_them() {
+    case("settings", async |case| {
+        let file = |name: &str, text: &str| {
+            let path = case.directory().join(name);
+            fs::write(&path, text).map(|()| path)
+        };
+        let wrong_value = file("value.toml", "listen = \"nowhere\"\n")?;
+        let wrong_key = file("key.toml", "lisen = \"127.0.0.1:0\"\n")?;
+        let no_toml = file("no.toml", "listen = \n")?;
+        for program in programs() {
+            let bad = program.clone().flag("--listen", "nowhere");
+            refused(bad, &["--listen", "nowhere", "expected"]).await?;
+            refused(program.clone().arg("--lisen"), &["--lisen"]).await?;
+            let bad = program.clone().flag("--config", &wrong_value);
+            refused(bad, &["value.toml", "listen", "nowhere", "expected"]).await?;
+            refused(
+                program.clone().flag("--config", &wrong_key),
+                &["key.toml", "lisen"],
+            )
+            .await?;
+            refused(
+                program.clone().flag("--config", &no_toml),
+                &["no.toml", "1"],
+            )
+            .await?;
+            let missing = case.directory().join("missing.toml");
+            refused(program.flag("--config", missing), &["missing.toml"]).await?;
+        }
+        Ok(())
+    });
+}
+
+#[test]
+fn values_of_single_programs_are_checked_too() {
+    case("values", async |_| {
+        let agent = Spec::agent("agent");
+        refused(
+            agent.clone().flag("--source", "ftp://gate"),
+            &["--source", "ftp://gate", "expected"],
+        )
+        .await?;
+        refused(agent.flag("--fps", "-1"), &["--fps", "-1"]).await?;
+        let collector = Spec::role("collector", "collector");
+        refused(
+            collector.flag("--egress", "envoy"),
+            &["--egress", "envoy", "expected"],
+        )
+        .await?;
+        let section = Spec::role("section", "section");
+        refused(
+            section.flag("--section", "a/b"),
+            &["--section", "a/b", "expected"],
+        )
+        .await?;
+        let ctl = Spec::bare("airsidectl", "airsidectl").arg("up");
+        refused(ctl.flag("--ingress", "nowhere"), &["--ingress", "nowhere"]).await?;
+        refused(
+            Spec::bare("airside", "airside").arg("colector"),
+            &["colector"],
+        )
+        .await
+    });
+}
+
+#[test]
+fn check_prints_what_is_in_force() {
+    case("check", async |_| {
+        for program in programs() {
+            let output = program
+                .flag("--drain-timeout", "3s")
+                .arg("--check")
+                .output()
+                .await?;
+            let said = String::from_utf8_lossy(&output.stdout);
+            ensure!(
+                output.status.success() && said.contains("drain-timeout") && said.contains("3s"),
+                "{said}"
+            );
+        }
+        Ok(())
+    });
+}
