@@ -1,19 +1,22 @@
 //! The loaded pipeline: from a picture to faces, from a face to its description.
 
-use std::path::{Path, PathBuf};
+mod loader;
+
+use std::path::PathBuf;
 
 use airside_imaging::{Picture, crop};
-use ort::environment::Environment;
 
 use crate::attributes::AgeGenderNet;
-use crate::detect::{Detection, Detector, RustfaceDetector, SsdDetector, YunetDetector};
+use crate::detect::{Detection, Detector};
 use crate::embedding::EmbeddingNet;
 use crate::landmarks::{LandmarkNet, pixels_of};
-use crate::models::{DetectionSpec, EmbeddingSpec, Manifest, NetSpec};
-use crate::runtime::{self, Net};
+use crate::models::{EmbeddingSpec, Manifest};
+use crate::pool::Pool;
 use crate::{
     Abilities, Ability, Chip, DetectorKind, Embedding, Error, Face, Metric, Result, align,
 };
+
+use loader::{Loader, Stage, ability};
 
 /// What to load, and from where.
 #[derive(Clone, Debug)]
@@ -52,6 +55,7 @@ impl Options {
 /// Looks at pictures. All methods block and may be called from many threads.
 pub struct Eyes {
     abilities: Abilities,
+    permits: Pool<()>,
     detector: Box<dyn Detector>,
     landmarks: Option<LandmarkNet>,
     age_gender: Option<AgeGenderNet>,
@@ -71,47 +75,31 @@ impl Eyes {
         let manifest = manifest.unwrap_or_default();
 
         let (kind, detector, detection_reason) = loader.detector(manifest.detection.as_ref());
-        let landmarks = loader.stage(manifest.landmarks.as_ref(), |spec| {
-            Ok(LandmarkNet {
-                net: loader.open(&spec.net, &[&spec.output])?,
-                spec: spec.clone(),
-            })
-        });
-        let age_gender = options.age_gender.then(|| {
-            loader.stage(manifest.age_gender.as_ref(), |spec| {
-                let net = loader.open(&spec.net, &[&spec.age_output, &spec.gender_output])?;
-                Ok(AgeGenderNet {
-                    net,
-                    spec: spec.clone(),
-                })
-            })
-        });
-        let embedding = options.embedding.then(|| {
-            loader.stage(manifest.embedding.as_ref(), |spec| {
-                Ok(EmbeddingNet {
-                    net: loader.open(&spec.net, &[&spec.output])?,
-                    spec: spec.clone(),
-                })
-            })
-        });
+        let own_landmarks = kind == DetectorKind::Yunet;
+        let landmarks = (!own_landmarks).then(|| loader.landmarks(manifest.landmarks.as_ref()));
+        let age_gender = options
+            .age_gender
+            .then(|| loader.age_gender(manifest.age_gender.as_ref()));
+        let embedding = options
+            .embedding
+            .then(|| loader.embedding(manifest.embedding.as_ref()));
         let abilities = Abilities {
             detection: kind,
             detection_reason,
-            landmarks: match kind {
-                DetectorKind::Yunet => Ability::On("the detector's own".into()),
-                DetectorKind::Rustface | DetectorKind::Ssd => {
-                    ability(Some(&landmarks), |stage| stage.net.name())
-                }
+            landmarks: match &landmarks {
+                Some(stage) => ability(Some(stage), |stage| stage.net.name()),
+                None => Ability::On("the detector's own".into()),
             },
             age_gender: ability(age_gender.as_ref(), |stage| stage.net.name()),
             embedding: ability(embedding.as_ref(), |stage| stage.net.name()),
         };
         Ok(Self {
             abilities,
+            permits: Pool::new(vec![(); options.parallel.max(1)]),
             detector,
-            landmarks: landmarks.ok(),
-            age_gender: age_gender.and_then(std::result::Result::ok),
-            embedding: embedding.and_then(std::result::Result::ok),
+            landmarks: landmarks.and_then(Stage::ok),
+            age_gender: age_gender.and_then(Stage::ok),
+            embedding: embedding.and_then(Stage::ok),
             chips: manifest.embedding,
             least_height: options.least_height,
             least_named_height: options.least_named_height,
@@ -125,6 +113,7 @@ impl Eyes {
 
     /// The faces of a picture, the surest first, each with everything that is on.
     pub fn analyze(&self, picture: &Picture) -> Result<Vec<Face>> {
+        let _permit = self.permits.borrow();
         let found = self.detector.detect(picture)?;
         let large_enough = found
             .into_iter()
@@ -140,11 +129,6 @@ impl Eyes {
             Some(net) => net.embed(chip),
             None => Err(Error::Off(self.abilities.embedding.to_string())),
         }
-    }
-
-    /// Side of the chips in pixels; `None` when none are cut here.
-    pub fn chip_side(&self) -> Option<u32> {
-        self.chips.as_ref().map(|spec| spec.side)
     }
 
     /// How two embeddings are compared, and below which distance they are one person.
@@ -189,112 +173,5 @@ impl Eyes {
             male_probability,
             chip,
         })
-    }
-}
-
-fn ability<T>(stage: Option<&std::result::Result<T, String>>, net: impl Fn(&T) -> &str) -> Ability {
-    match stage {
-        Some(Ok(stage)) => Ability::On(net(stage).to_owned()),
-        Some(Err(reason)) => Ability::Off(reason.clone()),
-        None => Ability::NotNeeded,
-    }
-}
-
-/// Opens nets, or says why not.
-struct Loader<'a> {
-    directory: &'a Path,
-    parallel: usize,
-    environment: std::result::Result<Environment, String>,
-}
-
-impl<'a> Loader<'a> {
-    fn new(options: &'a Options, manifest: Option<&Manifest>) -> Self {
-        let environment = match manifest {
-            None => Err(format!(
-                "there is no {} in {}",
-                Manifest::FILE,
-                options.models.display()
-            )),
-            Some(manifest) => {
-                let named = manifest
-                    .onnxruntime
-                    .as_ref()
-                    .map(|path| options.models.join(path));
-                runtime::environment(options.onnxruntime.as_deref().or(named.as_deref()))
-            }
-        };
-        Self {
-            directory: &options.models,
-            parallel: options.parallel,
-            environment,
-        }
-    }
-
-    fn open(&self, spec: &NetSpec, outputs: &[&str]) -> std::result::Result<Net, String> {
-        let environment = self.environment.as_ref().map_err(Clone::clone)?;
-        Net::open(
-            environment,
-            &spec.verified(self.directory)?,
-            spec,
-            self.parallel,
-            outputs,
-        )
-    }
-
-    fn stage<S, T>(
-        &self,
-        spec: Option<&S>,
-        open: impl Fn(&S) -> std::result::Result<T, String>,
-    ) -> std::result::Result<T, String> {
-        self.environment.as_ref().map_err(Clone::clone)?;
-        open(spec.ok_or("the manifest names no net for it")?)
-    }
-
-    fn detector(
-        &self,
-        spec: Option<&DetectionSpec>,
-    ) -> (DetectorKind, Box<dyn Detector>, Option<String>) {
-        let opened: std::result::Result<(DetectorKind, Box<dyn Detector>), String> = match spec {
-            Some(DetectionSpec::Ssd(spec)) => self
-                .open(&spec.net, &[&spec.boxes_output, &spec.scores_output])
-                .map(|net| {
-                    (
-                        DetectorKind::Ssd,
-                        Box::new(SsdDetector {
-                            net,
-                            spec: spec.clone(),
-                        }) as _,
-                    )
-                }),
-            Some(DetectionSpec::Yunet(spec)) => {
-                self.open(&spec.net, &YunetDetector::outputs()).map(|net| {
-                    (
-                        DetectorKind::Yunet,
-                        Box::new(YunetDetector {
-                            net,
-                            spec: spec.clone(),
-                        }) as _,
-                    )
-                })
-            }
-            Some(DetectionSpec::Rustface {}) => Ok((
-                DetectorKind::Rustface,
-                Box::new(RustfaceDetector::new()) as _,
-            )),
-            None => Err(self
-                .environment
-                .as_ref()
-                .err()
-                .cloned()
-                .unwrap_or("the manifest names no detector".into())),
-        };
-        match opened {
-            Ok((kind, detector)) => (kind, detector, None),
-            Err(reason) => (
-                DetectorKind::Rustface,
-                Box::new(RustfaceDetector::new()),
-                Some(reason),
-            ),
-        }
     }
 }

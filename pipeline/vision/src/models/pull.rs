@@ -40,7 +40,7 @@ pub enum PullError {
         reason: String,
     },
     /// What was downloaded is not what it should be.
-    #[error("{file} has SHA-256 {found} instead of {expected}; delete it to download it again")]
+    #[error("{file} has SHA-256 {found} instead of {expected}")]
     Hash {
         /// The file.
         file: PathBuf,
@@ -227,7 +227,9 @@ pub(super) fn run(command: &mut Command, missing: &str) -> Result<(), PullError>
     if output.status.success() {
         return Ok(());
     }
-    let text = String::from_utf8_lossy(&output.stderr);
+    // Python's venv complains on standard output.
+    let text = [output.stdout, output.stderr].concat();
+    let text = String::from_utf8_lossy(&text);
     let lines: Vec<&str> = text
         .lines()
         .filter(|line| !line.trim().is_empty())
