@@ -19,8 +19,8 @@ use super::{
 /// A film that can be seen frame by frame.
 pub(super) struct Film<'a> {
     pub(super) stage: Stage,
-    event: Event,
-    pub(super) walks: Vec<Walk>,
+    pub(super) event: Event,
+    walks: Vec<Walk>,
     pub(super) cast: &'a [Member],
     scene: Scene,
     grain: Grain,

@@ -23,7 +23,7 @@ use super::{
     chance::Chance,
     film::Film,
     photographs::Photographs,
-    rehearsal::{Critic, Fault},
+    rehearsal::{Approved, Critic, Fault},
     schedule::{self, Part, Stage},
     truth::{self, PersonOfInterest, Recipe, Truth},
 };
@@ -149,12 +149,17 @@ impl<'a> Studio<'a> {
     /// Casts, plans and reviews until everybody who walks is seen as the truth says; then films.
     fn produce(&self, options: &Options, recipe: Recipe) -> Result<Truth> {
         let mut cast = self.auditioned()?;
+        let (mut approved, mut approved_by) = (Approved::default(), Vec::new());
         loop {
             cast.retain(|member| member.part.playable());
             let portrait =
                 casting::choose(&self.eyes, &mut cast, &self.photographs, self.comparison)?;
+            let names: Vec<String> = cast.iter().map(|member| member.name.clone()).collect();
+            if names != approved_by {
+                (approved, approved_by) = (Approved::default(), names);
+            }
             let films = FILMS.map(|film| self.plan(options.seed, film, &cast));
-            let faults = self.review(&films, &portrait)?;
+            let faults = self.review(&films, &portrait, &mut approved)?;
             if faults.is_empty() {
                 let person_of_interest = keep_portrait(options, &cast[0].name, &portrait)?;
                 let films = self.shoot(&films, &options.out)?;
@@ -207,15 +212,19 @@ impl<'a> Studio<'a> {
         Film::new(self.stage, event, walks, cast, chance)
     }
 
-    fn review(&self, films: &[Film; 2], portrait: &Portrait) -> Result<Vec<Fault>> {
+    fn review(
+        &self,
+        films: &[Film; 2],
+        portrait: &Portrait,
+        approved: &mut Approved,
+    ) -> Result<Vec<Fault>> {
         let mut faults = Vec::new();
         for (film, step) in films
             .iter()
             .zip(["rehearsal, camera 1", "rehearsal, camera 2"])
         {
-            faults.append(&mut self.critic().review(film, portrait, &|done, of| {
-                (self.progress)(Progress { step, done, of });
-            })?);
+            let progress = |done, of| (self.progress)(Progress { step, done, of });
+            faults.append(&mut self.critic().review(film, portrait, approved, &progress)?);
         }
         Ok(faults)
     }

@@ -1,10 +1,12 @@
 //! Checks with the detector that the truth is true: who is in the picture is found, and nobody else is.
 
 use std::{
+    collections::BTreeMap,
     sync::atomic::{AtomicUsize, Ordering},
     thread,
 };
 
+use airside_core::Event;
 use airside_vision::{Eyes, Face};
 
 use super::{
@@ -40,6 +42,20 @@ impl Fault {
             person: *person,
             face_height: pose.face_height,
         }
+    }
+}
+
+/// What was seen rightly before, so that only what changed since is looked at again. Holds for one cast.
+#[derive(Default)]
+pub(super) struct Approved(BTreeMap<(Event, u32), Vec<(usize, Pose)>>);
+
+impl Approved {
+    fn knows(&self, film: &Film, frame: u32) -> bool {
+        self.0.get(&(film.event, frame)) == Some(&film.poses(frame))
+    }
+
+    fn add(&mut self, film: &Film, frame: u32) {
+        self.0.insert((film.event, frame), film.poses(frame));
     }
 }
 
@@ -112,6 +128,7 @@ impl Critic<'_> {
         &self,
         film: &Film,
         portrait: &Portrait,
+        approved: &mut Approved,
         progress: &(dyn Fn(usize, usize) + Sync),
     ) -> Result<Vec<Fault>> {
         let stride = (film.stage.fps / LOOKS_PER_S).max(1);
@@ -120,11 +137,19 @@ impl Critic<'_> {
         let frames: Vec<u32> = (0..film.stage.frames())
             .step_by(stride as usize)
             .filter(worth)
+            .filter(|&frame| !approved.knows(film, frame))
             .collect();
         let count = frames.len();
         let faults = side_by_side(count, &|done| progress(done, count), |index| {
             self.look(film, frames[index], portrait)
         })?;
+        for (&frame, _) in frames
+            .iter()
+            .zip(&faults)
+            .filter(|(_, faults)| faults.is_empty())
+        {
+            approved.add(film, frame);
+        }
         Ok(faults.into_iter().flatten().collect())
     }
 

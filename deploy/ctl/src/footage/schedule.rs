@@ -65,6 +65,21 @@ impl Part {
         self.smallest > 0.0 && self.largest >= self.smallest * 1.2
     }
 
+    /// Face heights at a walk's beginning and end. `size` goes from 0, the smallest, to 1, the largest.
+    fn sizes(&self, depth: Depth, size: f64, chance: &mut Chance) -> (f32, f32) {
+        let size = match depth {
+            Depth::Any => size,
+            Depth::Near => 0.5 + size / 2.0,
+            Depth::Far => size / 2.0,
+        };
+        // On a logarithmic scale: that is what distances to a camera look like.
+        let ratio = f64::from(self.largest / self.smallest);
+        let from = self.smallest * ratio.powf(size) as f32;
+        // Who comes nearer or goes away while crossing does so gently.
+        let to = from * chance.between(0.85, 1.18) as f32;
+        (from, to.clamp(self.smallest, self.largest))
+    }
+
     /// Leaves out a face height, and with it all on that side of it which is the shorter.
     pub(super) fn avoid(&mut self, face_height: f32) {
         // A little beyond, for the same size does not fail at every place.
@@ -166,10 +181,23 @@ pub(super) fn plan(stage: &Stage, cast: &[Part], chance: &mut Chance) -> Vec<Wal
     fit(&mut turns, stage, chance);
     let mut slots: Vec<Slot> = turns.into_iter().flatten().collect();
     slots.sort_by(|a, b| a.start_s.total_cmp(&b.start_s));
-    assign(&slots, stage, cast, chance)
-        .into_iter()
-        .map(|(slot, person)| walk(&slots[slot], stage, person, &cast[person], chance))
+    let given = assign(&slots, stage, cast, chance);
+    let sizes = spread(given.len(), chance);
+    let walks = given.into_iter().zip(sizes);
+    walks
+        .map(|((slot, person), size)| {
+            let sizes = cast[person].sizes(slots[slot].depth, size, chance);
+            walk(&slots[slot], stage, person, sizes, chance)
+        })
         .collect()
+}
+
+/// Numbers between 0 and 1 in random order, one from each of `count` equal parts: even a short film has small and large.
+fn spread(count: usize, chance: &mut Chance) -> Vec<f64> {
+    let part = |index: usize| (index as f64 + chance.between(0.0, 1.0)) / count as f64;
+    let mut numbers: Vec<f64> = (0..count).map(part).collect();
+    chance.shuffle(&mut numbers);
+    numbers
 }
 
 fn draw_turns(stage: &Stage, chance: &mut Chance) -> Vec<Vec<Slot>> {
@@ -309,24 +337,13 @@ fn apart_s(a: &Slot, b: &Slot, stage: &Stage) -> f64 {
     forward.min(around)
 }
 
-fn walk(slot: &Slot, stage: &Stage, person: usize, part: &Part, chance: &mut Chance) -> Walk {
-    // Sizes are drawn on a logarithmic scale: that is what distances to a camera look like.
-    let (low, high) = (f64::from(part.smallest).ln(), f64::from(part.largest).ln());
-    let middle = low.midpoint(high);
-    let (low, high) = match slot.depth {
-        Depth::Any => (low, high),
-        Depth::Near => (middle, high),
-        Depth::Far => (low, middle),
-    };
-    let from = chance.between(low, high).exp() as f32;
-    // Who comes nearer or goes away while crossing does so gently.
-    let to = from * chance.between(0.85, 1.18) as f32;
+fn walk(slot: &Slot, stage: &Stage, person: usize, sizes: (f32, f32), chance: &mut Chance) -> Walk {
     Walk {
         person,
         start_s: slot.start_s,
         duration_s: slot.duration_s,
         leftward: slot.leftward,
-        sizes: (from, to.clamp(part.smallest, part.largest)),
+        sizes,
         halt_s: slot.halt_s,
         stature: (chance.between(-0.02, 0.02) * f64::from(stage.height)) as f32,
     }
