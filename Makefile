@@ -44,3 +44,47 @@ bench: setup ## Measure against bare limits in the same run; prints tables of ra
 
 clean: ## Remove what was built and made
 	rm -rf target .airside models demo gallery
+
+# The local mesh. Targets that change it want a running one: `make run`, or `make deploy-app-default` in the background.
+
+CTL := $(BIN)/airsidectl
+
+.PHONY: deploy-app-default deploy-istio-default health start-cameras stop-cameras load load-front \
+	cpanel-50-50 cpanel-v1 cpanel-v2 default-reset all-reset
+
+deploy-app-default: demo ## Start every service in the background, unless they run, and show them
+	$(CTL) up --detach
+
+deploy-istio-default: ## Put the default rules in force: everything to cpanel v1
+	$(CTL) apply -f deploy/istio/default
+
+health: ## Every status line and both camera states
+	$(CTL) health
+
+start-cameras: ## All cameras stream
+	$(CTL) cameras start
+
+stop-cameras: ## No camera streams
+	$(CTL) cameras stop
+
+load: ## 100 requests, then who answered
+	$(CTL) load
+
+load-front: ## 100 times the page's headline, then who answered
+	$(CTL) load --front
+
+cpanel-50-50: ## Half of the panel's requests to each version
+	$(CTL) apply -f deploy/istio/$@.yaml
+
+cpanel-v1: ## The panel: all to v1
+	$(CTL) apply -f deploy/istio/$@.yaml
+
+cpanel-v2: ## The panel: all to v2
+	$(CTL) apply -f deploy/istio/$@.yaml
+
+default-reset: ## Back to the default rules, and no others
+	$(CTL) reset
+
+all-reset: ## End the mesh and remove its state: data, logs, Envoy's files
+	if [ -x $(CTL) ]; then $(CTL) down; fi
+	rm -rf .airside/run

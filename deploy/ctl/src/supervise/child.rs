@@ -31,6 +31,9 @@ pub(super) struct Start<'a> {
 pub(super) struct Child {
     process: Process,
     group: Pid,
+    log: PathBuf,
+    /// Where this run's output begins in the log.
+    log_start: u64,
 }
 
 impl Child {
@@ -56,12 +59,15 @@ impl Child {
             .process_group(0)
             .kill_on_drop(true);
         die_with_us(&mut command);
+        let log_start = fs::metadata(start.log)?.len();
         let process = command.spawn()?;
         let id = process.id().and_then(|id| i32::try_from(id).ok());
         let id = id.ok_or_else(|| io::Error::other("the program ended while it was started"))?;
         Ok(Self {
             process,
             group: Pid::from_raw(id),
+            log: start.log.to_owned(),
+            log_start,
         })
     }
 
@@ -85,6 +91,32 @@ impl Child {
     pub(super) fn kill(&self) {
         let _ = killpg(self.group, Signal::SIGKILL);
     }
+
+    /// The last lines that it wrote.
+    pub(super) fn last_lines(&self, count: usize) -> Vec<String> {
+        // A log that cannot be read has no lines to show.
+        let text = self.tail().unwrap_or_default();
+        let lines: Vec<&str> = text
+            .lines()
+            .filter(|line| !line.trim().is_empty())
+            .collect();
+        let from = lines.len().saturating_sub(count);
+        lines[from..]
+            .iter()
+            .map(|line| (*line).to_owned())
+            .collect()
+    }
+
+    fn tail(&self) -> io::Result<String> {
+        let mut file = fs::File::open(&self.log)?;
+        let end = file.metadata()?.len();
+        file.seek(SeekFrom::Start(
+            end.saturating_sub(TAIL).max(self.log_start),
+        ))?;
+        let mut bytes = Vec::new();
+        file.take(TAIL).read_to_end(&mut bytes)?;
+        Ok(String::from_utf8_lossy(&bytes).into_owned())
+    }
 }
 
 /// The kernel ends the program when the thread that started it ends, however that happens. All
@@ -104,23 +136,4 @@ fn die_with_us(command: &mut Command) {
     unsafe {
         command.pre_exec(prepare);
     }
-}
-
-/// The last lines of a log.
-pub(super) fn last_lines(log: &Path, count: usize) -> Vec<String> {
-    let read = || -> io::Result<String> {
-        let mut file = fs::File::open(log)?;
-        let length = file.metadata()?.len();
-        file.seek(SeekFrom::Start(length.saturating_sub(TAIL)))?;
-        let mut bytes = Vec::new();
-        file.take(TAIL).read_to_end(&mut bytes)?;
-        Ok(String::from_utf8_lossy(&bytes).into_owned())
-    };
-    let text = read().unwrap_or_default();
-    let lines: Vec<&str> = text.lines().collect();
-    let from = lines.len().saturating_sub(count);
-    lines[from..]
-        .iter()
-        .map(|line| (*line).to_owned())
-        .collect()
 }

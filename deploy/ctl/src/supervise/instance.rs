@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::board::{Board, Phase};
-use super::child::{Child, Start, last_lines};
+use super::child::{Child, Start};
 use crate::fetch::Client;
 
 /// How often a starting instance is asked, and one that was ready.
@@ -80,7 +80,13 @@ pub struct Instance {
 /// How a run came to its end.
 enum Ending {
     Asked,
-    Failed(String),
+    Failed(Failure),
+}
+
+/// Why a run ended by itself.
+struct Failure {
+    reason: String,
+    last_lines: Vec<String>,
 }
 
 impl Instance {
@@ -99,7 +105,7 @@ impl Instance {
         let mut pause = SHORTEST_PAUSE;
         loop {
             let started = Instant::now();
-            let Ending::Failed(reason) = self.run_once().await else {
+            let Ending::Failed(failure) = self.run_once().await else {
                 self.set(|report| report.phase = Phase::Stopped);
                 return;
             };
@@ -111,7 +117,7 @@ impl Instance {
                 report.pid = None;
                 report.address = None;
             });
-            self.lament(&reason, started.elapsed(), pause);
+            self.lament(&failure, started.elapsed(), pause);
             tokio::select! {
                 () = sleep(pause) => {}
                 () = self.stop.cancelled() => {
@@ -129,7 +135,10 @@ impl Instance {
             Ok(child) => child,
             Err(error) => {
                 let program = self.launch.program.display();
-                return Ending::Failed(format!("cannot be started: {program}: {error}"));
+                return Ending::Failed(Failure {
+                    reason: format!("cannot be started: {program}: {error}"),
+                    last_lines: Vec::new(),
+                });
             }
         };
         self.set(|report| {
@@ -137,7 +146,10 @@ impl Instance {
             report.pid = Some(child.pid());
         });
         tokio::select! {
-            ended = child.ended() => return Ending::Failed(words(ended)),
+            ended = child.ended() => return Ending::Failed(Failure {
+                reason: words(ended),
+                last_lines: child.last_lines(LAST_LINES),
+            }),
             () = self.watch_readiness() => {}
             () = self.stop.cancelled() => {}
         }
@@ -231,12 +243,13 @@ impl Instance {
         }
     }
 
-    fn lament(&self, reason: &str, after: Duration, pause: Duration) {
+    fn lament(&self, failure: &Failure, after: Duration, pause: Duration) {
+        let Failure { reason, last_lines } = failure;
         println!(
             "{} {reason} after {after:.1?}, starts again in {pause:.1?}",
             self.launch.name
         );
-        for line in last_lines(&self.launch.log, LAST_LINES) {
+        for line in last_lines {
             println!("    {line}");
         }
     }
