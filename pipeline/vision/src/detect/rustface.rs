@@ -10,7 +10,7 @@ use crate::{Error, Result};
 static MODEL: &[u8] = include_bytes!("../../assets/seeta_fd_frontal_v1.0.bin");
 
 /// The cascade sees faces of 40 pixels and more, and the crate's own setting for smaller ones does nothing; so the picture is
-/// scaled to this longer side, at which a face of 54 pixels in 1280×720 is still found, for 60 ms of one core.
+/// scaled to this longer side, at which a face of 54 pixels in 1280×720 is still found, for about 80 ms of one core.
 const LONG_SIDE: u32 = 960;
 /// Precision .97 on WIDER; lower ones gain nothing.
 const THRESHOLD: f64 = 2.0;
