@@ -6,9 +6,15 @@
     reason = "a test explains itself and may panic"
 )]
 
+mod collector;
 mod film;
+mod harness;
+mod interface;
+mod posting;
 mod rtsp;
 mod sources;
+mod streaming;
+mod tape;
 
 use std::time::{Duration, Instant};
 
