@@ -24,6 +24,22 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// Constant quality of x264, 0 (lossless) to 50: the noise of the scene still shows a little.
 const QUANTIZER: u32 = 23;
 
+/// The elements that are not GStreamer's own, and Debian's packages that have them.
+const ELEMENTS: [(&str, &str); 4] = [
+    ("videoconvert", "gstreamer1.0-plugins-base"),
+    ("x264enc", "gstreamer1.0-plugins-ugly"),
+    ("h264parse", "gstreamer1.0-plugins-bad"),
+    ("mp4mux", "gstreamer1.0-plugins-good"),
+];
+
+/// Whether films can be encoded here, before much work is done for them.
+pub(super) fn check() -> Result<()> {
+    gst::init().map_err(|error| Error::Encoder(error.to_string()))?;
+    ELEMENTS
+        .iter()
+        .try_for_each(|(name, _)| element(name).map(drop))
+}
+
 /// An unfinished film; dropped before [`Encoder::finish`] it leaves nothing behind.
 pub(super) struct Encoder {
     pipeline: gst::Pipeline,
@@ -43,7 +59,7 @@ impl Encoder {
     }
 
     fn write_to(unfinished: PathBuf, target: &Path, stage: &Stage) -> Result<Self> {
-        gst::init().map_err(|error| Error::Encoder(error.to_string()))?;
+        check()?;
         let rate = gst::Fraction::new(stage.fps as i32, 1);
         let raw = gst::Caps::builder("video/x-raw")
             .field("format", "RGB")
@@ -62,23 +78,23 @@ impl Encoder {
             .caps(&raw)
             .format(gst::Format::Time)
             .build();
-        let encoder = element("x264enc", "gstreamer1.0-plugins-ugly")?;
+        let encoder = element("x264enc")?;
         encoder.set_property_from_str("speed-preset", "veryfast");
         encoder.set_property_from_str("pass", "qual");
         encoder.set_property("quantizer", QUANTIZER);
         encoder.set_property("key-int-max", 2 * stage.fps);
         encoder.set_property("bframes", 0_u32);
         encoder.set_property("threads", 1_u32);
-        let sink = element("filesink", "gstreamer1.0-plugins-base")?;
+        let sink = element("filesink")?;
         sink.set_property("location", &unfinished);
         let chain = [
             source.clone().upcast(),
-            element("videoconvert", "gstreamer1.0-plugins-base")?,
+            element("videoconvert")?,
             filter(&planar)?,
             encoder,
             filter(&profile)?,
-            element("h264parse", "gstreamer1.0-plugins-bad")?,
-            element("mp4mux", "gstreamer1.0-plugins-good")?,
+            element("h264parse")?,
+            element("mp4mux")?,
             sink,
         ];
         let pipeline = gst::Pipeline::new();
@@ -185,17 +201,19 @@ impl Drop for Encoder {
     }
 }
 
-fn element(name: &str, package: &'static str) -> Result<gst::Element> {
-    gst::ElementFactory::make(name)
-        .build()
-        .map_err(|_| Error::MissingElement {
-            element: name.to_owned(),
-            package,
-        })
+fn element(name: &str) -> Result<gst::Element> {
+    let made = gst::ElementFactory::make(name).build();
+    made.map_err(|_| Error::MissingElement {
+        element: name.to_owned(),
+        package: ELEMENTS
+            .iter()
+            .find(|(element, _)| *element == name)
+            .map_or("libgstreamer1.0-0", |(_, package)| package),
+    })
 }
 
 fn filter(caps: &gst::Caps) -> Result<gst::Element> {
-    let filter = element("capsfilter", "libgstreamer1.0-0")?;
+    let filter = element("capsfilter")?;
     filter.set_property("caps", caps);
     Ok(filter)
 }

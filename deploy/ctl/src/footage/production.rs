@@ -21,6 +21,7 @@ use super::{
     Error, Options, Outcome, Progress, Result,
     casting::{self, Comparison, Member, Portrait},
     chance::Chance,
+    encoder,
     film::Film,
     photographs::Photographs,
     rehearsal::{Approved, Critic, Fault},
@@ -46,6 +47,7 @@ pub fn make(options: &Options, progress: &(dyn Fn(Progress) + Sync)) -> Result<O
     if let Some(truth) = current(options, &recipe) {
         return Ok(Outcome::UpToDate(truth));
     }
+    encoder::check()?;
     Studio::open(options, manifest.as_ref(), &photographs, progress)?
         .produce(options, recipe)
         .map(Outcome::Made)
