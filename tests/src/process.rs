@@ -27,6 +27,8 @@ pub struct Spec {
     pub name: String,
     program: PathBuf,
     args: Vec<OsString>,
+    /// Commands that end by becoming what follows them.
+    through: Vec<OsString>,
 }
 
 impl Spec {
@@ -37,6 +39,7 @@ impl Spec {
             name: name.to_owned(),
             program: case::programs().join(program),
             args: Vec::new(),
+            through: Vec::new(),
         }
     }
 
@@ -74,6 +77,13 @@ impl Spec {
     #[must_use]
     pub fn flag(self, flag: &str, value: impl Into<OsString>) -> Self {
         self.arg(flag).arg(value)
+    }
+
+    /// Started by these words, a command that becomes the program that is named behind it.
+    #[must_use]
+    pub fn through<T: Into<OsString>>(mut self, words: impl IntoIterator<Item = T>) -> Self {
+        self.through.extend(words.into_iter().map(Into::into));
+        self
     }
 
     /// Runs it to its end: what it printed, and how it ended.
@@ -121,6 +131,7 @@ impl Spec {
         let log = File::options().create(true).append(true).open(log)?;
         Command::new("setpriv")
             .args(["--pdeathsig", "KILL"])
+            .args(&self.through)
             .arg(self.existing()?)
             .args(&self.args)
             .current_dir(case::repository())

@@ -10,3 +10,4 @@ mod paths;
 mod python;
 mod rtsp;
 mod settings;
+mod trouble;

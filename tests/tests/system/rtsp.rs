@@ -87,7 +87,7 @@ fn a_network_camera_is_recorded_and_its_loss_and_return_are_noticed() {
         drop(camera);
         let reason = eventually("the agent says why", NOTICED_WITHIN, async || {
             let state = agent.get("/state").await?.json()?;
-            Ok(state["error"].as_str().map(str::to_owned))
+            Ok(state["camera-error"].as_str().map(str::to_owned))
         })
         .await?;
         ensure!(!reason.is_empty());
@@ -96,7 +96,7 @@ fn a_network_camera_is_recorded_and_its_loss_and_return_are_noticed() {
         more_recorded(collector).await?;
         let state = agent.get("/state").await?.json()?;
         ensure!(
-            state["error"] == Value::Null && state["streaming"] == true,
+            state["camera-error"] == Value::Null && state["streaming"] == true,
             "{state}"
         );
         ensure!(agent.pid() == pid);
