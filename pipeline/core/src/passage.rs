@@ -69,6 +69,41 @@ pub struct Observation {
     pub descriptor: Vec<f32>,
 }
 
+/// Far beyond any picture, descriptor or score; products of such numbers are still finite.
+const LARGEST: f32 = 1e6;
+
+impl FrameObservations {
+    /// The frame without what cannot be: boxes that are no boxes, numbers that are none.
+    #[must_use]
+    pub fn sensible(mut self) -> Self {
+        self.faces.retain(Observation::is_sensible);
+        for face in &mut self.faces {
+            face.age_years = face.age_years.filter(|&years| sensible(years));
+            face.male_probability = face.male_probability.filter(|&male| sensible(male));
+            if !face.descriptor.iter().copied().all(sensible) {
+                face.descriptor.clear();
+            }
+        }
+        self
+    }
+}
+
+impl Observation {
+    fn is_sensible(&self) -> bool {
+        let Rect {
+            x,
+            y,
+            width,
+            height,
+        } = self.place;
+        [x, y, width, height, self.score].into_iter().all(sensible) && width >= 1.0 && height >= 1.0
+    }
+}
+
+fn sensible(number: f32) -> bool {
+    number.abs() <= LARGEST
+}
+
 /// Names a passage: the earliest observation of it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct PassageKey {

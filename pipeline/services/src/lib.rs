@@ -9,6 +9,7 @@
 //!                      └─▶ cpanel ──────┘
 //! ```
 
+pub mod alerts;
 pub mod collector;
 pub mod cpanel;
 pub mod face_recognition;
@@ -16,6 +17,10 @@ pub mod frame;
 pub mod image_analysis;
 pub mod momentum;
 mod picture;
+pub mod section;
 mod sight;
+mod storage;
 mod submission;
+#[cfg(test)]
+mod trial;
 mod workbench;

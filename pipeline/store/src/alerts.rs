@@ -221,7 +221,7 @@ impl Alerts {
         self.database.probe().await
     }
 
-    /// Erases the alerts, appearances and frame identities of before `kept`, and the requests answered before
+    /// Erases the alerts, appearances and frame identities stored before `kept`, and the requests answered before
     /// `repeatable`.
     ///
     /// # Errors
@@ -229,8 +229,8 @@ impl Alerts {
     pub async fn purge(&self, kept: Timestamp, repeatable: Timestamp) -> Result<(), Error> {
         let mut transaction = self.database.write().await?;
         for statement in [
-            "DELETE FROM alert WHERE captured_at < $1",
-            "DELETE FROM appearance WHERE last_seen < $1",
+            "DELETE FROM alert WHERE stored_at < $1",
+            "DELETE FROM appearance WHERE touched_at < $1",
         ] {
             sqlx::query(statement)
                 .bind(kept.as_micros())
@@ -300,8 +300,9 @@ async fn insert(
     frame: Option<&FrameId>,
 ) -> Result<i64, Error> {
     let id: i64 = sqlx::query_scalar(
-        "INSERT INTO alert (section, event, captured_at, image, agent, camera, epoch, sequence)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8) RETURNING id",
+        "INSERT INTO alert
+             (section, event, captured_at, image, agent, camera, epoch, sequence, stored_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) RETURNING id",
     )
     .bind(alert.section.as_str())
     .bind(alert.event.as_str())
@@ -311,6 +312,7 @@ async fn insert(
     .bind(frame.map(|frame| &frame.camera))
     .bind(frame.map(|frame| frame.epoch.cast_signed()))
     .bind(frame.map(|frame| frame.sequence.cast_signed()))
+    .bind(Timestamp::now().as_micros())
     .fetch_one(&mut *connection)
     .await?;
     for (position, name) in (0_i64..).zip(&alert.persons) {

@@ -185,13 +185,13 @@ impl Persons {
         self.database.probe().await
     }
 
-    /// Erases the persons and frame identities of before `kept`, and the requests answered before `repeatable`.
+    /// Erases the persons and frame identities stored before `kept`, and the requests answered before `repeatable`.
     ///
     /// # Errors
     /// The file cannot be written.
     pub async fn purge(&self, kept: Timestamp, repeatable: Timestamp) -> Result<(), Error> {
         let mut transaction = self.database.write().await?;
-        sqlx::query("DELETE FROM person WHERE captured_at < $1")
+        sqlx::query("DELETE FROM person WHERE stored_at < $1")
             .bind(kept.as_micros())
             .execute(&mut *transaction)
             .await?;
@@ -208,8 +208,8 @@ async fn insert(
     passage: Option<&Passage>,
 ) -> Result<(), Error> {
     sqlx::query(
-        "INSERT INTO person (section, event, captured_at, age, gender, passage)
-         VALUES ($1, $2, $3, $4, $5, $6)
+        "INSERT INTO person (section, event, captured_at, age, gender, passage, stored_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7)
          ON CONFLICT (passage) DO UPDATE SET captured_at = excluded.captured_at,
              age = excluded.age, gender = excluded.gender",
     )
@@ -219,6 +219,7 @@ async fn insert(
     .bind(person.age.map(airside_core::AgeRange::as_str))
     .bind(person.gender.map(airside_core::Gender::as_str))
     .bind(passage.map(|passage| passage.key.to_string()))
+    .bind(Timestamp::now().as_micros())
     .execute(connection)
     .await?;
     Ok(())

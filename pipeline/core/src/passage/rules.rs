@@ -52,6 +52,19 @@ impl Default for Rules {
 }
 
 impl Rules {
+    /// The default rules for an embedding net whose strict threshold is `alike`; the other distances keep their ratio to it.
+    #[must_use]
+    pub fn of_net(alike: f32) -> Self {
+        let rules = Self::default();
+        let scale = alike / rules.alike;
+        Self {
+            alike,
+            unlike: rules.unlike * scale,
+            alien: rules.alien * scale,
+            ..rules
+        }
+    }
+
     /// What one detection adds to the evidence of its track; from 1.0 on a track is a passage.
     pub(super) fn evidence(&self, score: f32) -> f32 {
         ((score - self.worthless_score) / (self.certain_score - self.worthless_score))

@@ -44,14 +44,7 @@ pub(super) fn faces(frame: &FrameObservations) -> Vec<Face<'_>> {
         return Vec::new();
     }
     let mut order: Vec<usize> = (0..frame.faces.len())
-        .filter(|&index| {
-            let face = &frame.faces[index];
-            let place = &face.place;
-            let numbers = [place.x, place.y, place.width, place.height, face.score];
-            numbers.iter().all(|number| number.is_finite())
-                && place.width > 0.0
-                && place.height > 0.0
-        })
+        .filter(|&index| frame.faces[index].is_sensible())
         .collect();
     order.sort_by(|&a, &b| frame.faces[b].score.total_cmp(&frame.faces[a].score));
     let mut kept: Vec<usize> = Vec::new();
@@ -73,7 +66,6 @@ fn face(frame: &FrameObservations, index: usize) -> Face<'_> {
     let (width, height) = (frame.width as f32, frame.height as f32);
     let (x, y) = observation.place.centre();
     let pixels = observation.place.area().sqrt();
-    let usable = observation.descriptor.iter().all(|value| value.is_finite());
     Face {
         key: PassageKey {
             frame: frame.frame.clone(),
@@ -90,7 +82,7 @@ fn face(frame: &FrameObservations, index: usize) -> Face<'_> {
         score: observation.score,
         age_years: observation.age_years,
         male_probability: observation.male_probability,
-        descriptor: if usable { &observation.descriptor } else { &[] },
+        descriptor: &observation.descriptor,
     }
 }
 

@@ -362,11 +362,13 @@ fn a_face_found_twice_in_a_frame_is_one_and_two_faces_are_two() {
 fn senseless_boxes_are_passed_over() {
     let mut broken = face((600.0, 300.0), 0.9);
     broken.place.width = f32::NAN;
+    let mut endless = face((600.0, 300.0), 0.9);
+    endless.place.width = f32::MAX;
     let mut empty = face((100.0, 300.0), 0.9);
     empty.place.height = 0.0;
     let mut sizeless = frame(2, 1.0, vec![face((600.0, 300.0), 0.9)]);
     sizeless.width = 0;
-    let ledger = fold(&[frame(1, 0.0, vec![broken, empty]), sizeless]);
+    let ledger = fold(&[frame(1, 0.0, vec![broken, endless, empty]), sizeless]);
     assert!(ledger.rows.is_empty() && ledger.tail.is_empty());
 }
 

@@ -10,9 +10,12 @@ CREATE TABLE alert (
     agent TEXT,
     camera TEXT,
     epoch BIGINT,
-    sequence BIGINT
+    sequence BIGINT,
+    -- Counts for the retention: what was captured long ago may come in today.
+    stored_at BIGINT NOT NULL
 );
 CREATE INDEX alert_by_time ON alert (captured_at);
+CREATE INDEX alert_by_age ON alert (stored_at);
 CREATE INDEX alert_by_frame ON alert (agent, camera, epoch, sequence);
 
 CREATE TABLE alert_person (
@@ -32,10 +35,12 @@ CREATE TABLE appearance (
     name TEXT NOT NULL,
     first_seen BIGINT NOT NULL,
     last_seen BIGINT NOT NULL,
-    alert BIGINT REFERENCES alert (id) ON DELETE SET NULL
+    alert BIGINT REFERENCES alert (id) ON DELETE SET NULL,
+    touched_at BIGINT NOT NULL
 );
 CREATE INDEX appearance_by_person ON appearance (agent, camera, name, last_seen);
 CREATE INDEX appearance_by_alert ON appearance (alert);
+CREATE INDEX appearance_by_age ON appearance (touched_at);
 
 -- Frames carried out, as runs of sequence numbers without a gap.
 CREATE TABLE frame_run (

@@ -7,9 +7,12 @@ CREATE TABLE person (
     age TEXT,
     gender TEXT,
     -- The passage that says so; none for a person posted by REST.
-    passage TEXT UNIQUE
+    passage TEXT UNIQUE,
+    -- Counts for the retention: what was captured long ago may come in today.
+    stored_at BIGINT NOT NULL
 );
 CREATE INDEX person_by_time ON person (section, captured_at, event);
+CREATE INDEX person_by_age ON person (stored_at);
 
 -- Frames carried out, as runs of sequence numbers without a gap.
 CREATE TABLE frame_run (

@@ -92,14 +92,16 @@ async fn sight(
             };
             let id = insert(connection, &alert, report.image, Some(report.frame)).await?;
             sqlx::query(
-                "INSERT INTO appearance (agent, camera, name, first_seen, last_seen, alert)
-                 VALUES ($1, $2, $3, $4, $4, $5)",
+                "INSERT INTO appearance
+                     (agent, camera, name, first_seen, last_seen, alert, touched_at)
+                 VALUES ($1, $2, $3, $4, $4, $5, $6)",
             )
             .bind(&report.frame.agent)
             .bind(&report.frame.camera)
             .bind(name)
             .bind(at.as_micros())
             .bind(id)
+            .bind(Timestamp::now().as_micros())
             .execute(connection)
             .await?;
             Ok(Some(StoredAlert { id, alert }))
@@ -108,12 +110,16 @@ async fn sight(
             appearance,
             absorbed,
         } => {
-            sqlx::query("UPDATE appearance SET first_seen = $1, last_seen = $2 WHERE id = $3")
-                .bind(appearance.first.as_micros())
-                .bind(appearance.last.as_micros())
-                .bind(appearance.id)
-                .execute(&mut *connection)
-                .await?;
+            sqlx::query(
+                "UPDATE appearance SET first_seen = $1, last_seen = $2, touched_at = $3
+                 WHERE id = $4",
+            )
+            .bind(appearance.first.as_micros())
+            .bind(appearance.last.as_micros())
+            .bind(Timestamp::now().as_micros())
+            .bind(appearance.id)
+            .execute(&mut *connection)
+            .await?;
             for later in absorbed {
                 withdraw(connection, later).await?;
             }

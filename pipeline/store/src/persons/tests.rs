@@ -109,8 +109,14 @@ async fn persons_are_found_by_time_and_event() {
         persons.count(always(), Some(Event::Entry)).await.unwrap(),
         2
     );
-    persons.purge(second(25), Timestamp::now()).await.unwrap();
-    assert_eq!(persons.within(always(), None).await.unwrap(), all[2..]);
+    let before = Timestamp::now();
+    persons
+        .add(&[person(40, Event::Exit)], None, answer())
+        .await
+        .unwrap();
+    persons.purge(before, before).await.unwrap();
+    let kept = persons.within(always(), None).await.unwrap();
+    assert_eq!(kept, [person(40, Event::Exit)]);
 }
 
 #[tokio::test]
