@@ -11,13 +11,15 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 
+use crate::istio::Problems;
 use crate::local::{self, Client, Reply, Request, Snapshot};
 use crate::logs::Logs;
 use crate::run_dir::{Locked, RunDir};
 use crate::supervise::{Phase, Report};
 use crate::terminal::Table;
-use crate::{footage, load, panel};
+use crate::{footage, load, panel, topology};
 use arguments::{Cameras, Demo, Mesh, Place};
+use rules::Unusable;
 
 /// How long `down` waits for the end, a little more than a mesh takes for it.
 const DOWN_DEADLINE: Duration = Duration::from_secs(15);
@@ -31,7 +33,7 @@ const BAD_INPUT: u8 = 2;
 /// # Errors
 /// What kept it from being carried out.
 pub async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
-    let Arguments { place, command } = arguments;
+    let Arguments { place, command, .. } = arguments;
     match command {
         Command::Up(options) if options.detach => background::up(&place).await,
         Command::Up(options) => {
@@ -77,6 +79,17 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
             footage::run(&options)?;
             Ok(ExitCode::SUCCESS)
         }
+    }
+}
+
+/// How to end after an error: 2 for bad input, 1 for everything else.
+pub fn exit_code(error: &anyhow::Error) -> ExitCode {
+    let bad_input =
+        error.is::<Problems>() || error.is::<topology::Error>() || error.is::<Unusable>();
+    if bad_input {
+        ExitCode::from(BAD_INPUT)
+    } else {
+        ExitCode::FAILURE
     }
 }
 

@@ -10,11 +10,15 @@ use clap::Parser;
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     let arguments = Arguments::parse();
+    tracing_subscriber::fmt()
+        .with_env_filter(&arguments.log)
+        .with_writer(std::io::stderr)
+        .init();
     match cli::run(arguments).await {
         Ok(code) => code,
         Err(error) => {
             eprintln!("error: {error:#}");
-            ExitCode::FAILURE
+            cli::exit_code(&error)
         }
     }
 }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use tracing_subscriber::EnvFilter;
 
 use super::rules;
 use crate::local::{self, Flag, Wanted};
@@ -17,9 +18,21 @@ pub struct Arguments {
     /// Which mesh is meant.
     #[command(flatten)]
     pub place: Place,
+    /// What of the program's own log is shown.
+    #[arg(long, global = true, env = "AIRSIDE_LOG", default_value = "warn", value_name = "FILTER", value_parser = filter)]
+    pub log: String,
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
+}
+
+fn filter(text: &str) -> Result<String, String> {
+    match EnvFilter::try_new(text) {
+        Ok(_) => Ok(text.to_owned()),
+        Err(error) => Err(format!(
+            "{error}; expected a level or a filter, `debug` or `airsidectl=debug`"
+        )),
+    }
 }
 
 /// Which mesh is meant.

@@ -1,39 +1,52 @@
 //! Rule files on the command line.
 
+use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-
-use anyhow::{Context, bail};
 
 use super::BAD_INPUT;
 use crate::istio::Source;
 use crate::mesh::{Rules, resolve};
 use crate::topology::Topology;
 
+/// Files that cannot be used as rules.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Unusable {
+    /// One cannot be read.
+    #[error("cannot read the rules in {}: {source}", path.display())]
+    Unreadable {
+        /// The file or directory.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// There is none.
+    #[error("{} holds no file *.yaml", .0.display())]
+    Empty(PathBuf),
+}
+
 /// Reads files, and of directories every `*.yaml`, in order of names.
-pub(super) fn read(paths: &[PathBuf]) -> anyhow::Result<Vec<Source>> {
+pub(super) fn read(paths: &[PathBuf]) -> Result<Vec<Source>, Unusable> {
     let mut sources = Vec::new();
     for path in paths {
-        for file in files(path).with_context(|| format!("cannot read {}", path.display()))? {
-            let text = std::fs::read_to_string(&file)
-                .with_context(|| format!("cannot read {}", file.display()))?;
-            sources.push(Source {
-                file: file.display().to_string(),
-                text,
-            });
+        let unreadable = |source| Unusable::Unreadable {
+            path: path.clone(),
+            source,
+        };
+        let files = files(path).map_err(unreadable)?;
+        if files.is_empty() {
+            return Err(Unusable::Empty(path.clone()));
         }
-    }
-    if sources.is_empty() {
-        let paths: Vec<String> = paths
-            .iter()
-            .map(|path| path.display().to_string())
-            .collect();
-        bail!("no file *.yaml in {}", paths.join(", "));
+        for file in files {
+            let text = std::fs::read_to_string(&file).map_err(unreadable)?;
+            let file = file.display().to_string();
+            sources.push(Source { file, text });
+        }
     }
     Ok(sources)
 }
 
-fn files(path: &Path) -> std::io::Result<Vec<PathBuf>> {
+fn files(path: &Path) -> io::Result<Vec<PathBuf>> {
     if !path.is_dir() {
         return Ok(vec![path.to_owned()]);
     }

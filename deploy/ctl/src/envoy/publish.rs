@@ -118,6 +118,26 @@ impl Publisher {
         &self.admin
     }
 
+    /// Waits until an Envoy that has just started has taken over what is in force.
+    ///
+    /// # Errors
+    /// It refuses it or does not answer.
+    pub async fn confirm(&self) -> Result<(), Error> {
+        let translation = translate(&self.mesh);
+        let clusters = cluster_files(&translation.clusters);
+        let routes = route_files(&translation);
+        self.wait(Set::Clusters, &version_of(&clusters, CLUSTERS_FILE), 0)
+            .await?;
+        for (set, name) in [
+            (Set::Egress, routes::EGRESS),
+            (Set::Ingress, routes::INGRESS),
+        ] {
+            self.wait(set, &version_of(&routes, &format!("{name}.json")), 0)
+                .await?;
+        }
+        Ok(())
+    }
+
     /// Puts `mesh` in force.
     ///
     /// # Errors

@@ -6,6 +6,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::control::{Asked, Reply, Request, Snapshot};
+use super::launch::ENVOY;
 use crate::envoy::{Endpoint, Publisher};
 use crate::mesh::{Labels, Registry, Rules, Service, resolve};
 use crate::run_dir::Owner;
@@ -41,6 +42,8 @@ pub(super) struct Operator {
     pub(super) owner: Owner,
     /// Ends the mesh.
     pub(super) stop: CancellationToken,
+    /// The Envoy that is known to have taken over the rules.
+    pub(super) confirmed: Option<u32>,
 }
 
 impl Operator {
@@ -103,6 +106,16 @@ impl Operator {
         }
     }
 
+    /// Says so when an Envoy that has just started does not take the rules.
+    async fn confirm(&mut self, envoy: Option<u32>) {
+        if envoy.is_some() && self.confirmed != envoy {
+            self.confirmed = envoy;
+            if let Err(error) = self.publisher.confirm().await {
+                println!("the rules are not in force: {error}");
+            }
+        }
+    }
+
     /// Makes the ready instances, and no other, the endpoints.
     async fn follow(&mut self) {
         let mut called = Vec::new();
@@ -110,6 +123,9 @@ impl Operator {
         let mut leaving = Vec::new();
         for report in self.board.reports() {
             let Some(member) = self.members.get(&report.name) else {
+                if report.name == ENVOY && report.phase == Phase::Ready {
+                    self.confirm(report.pid).await;
+                }
                 continue;
             };
             match (report.phase, report.address) {

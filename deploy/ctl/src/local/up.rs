@@ -97,6 +97,7 @@ pub async fn up(options: &Options) -> anyhow::Result<()> {
         members,
         owner: owner.clone(),
         stop: stop.clone(),
+        confirmed: None,
     };
     let (requests, asked) = mpsc::channel(4);
     let mut operator = tokio::spawn(operator.run(asked));

@@ -12,13 +12,16 @@ VERSION = os.environ["AIRSIDE_VERSION"]
 
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    ready = True
 
     def do_GET(self):
         if self.path == "/crash":
             print("the last words of " + INSTANCE, flush=True)
             os._exit(3)
+        if self.path == "/toggle":
+            Handler.ready = not Handler.ready
         body = f"{VERSION} : Online - {INSTANCE}".encode()
-        self.send_response(200)
+        self.send_response(503 if self.path == "/readyz" and not self.ready else 200)
         self.send_header("x-airside-instance", INSTANCE)
         self.send_header("content-length", str(len(body)))
         self.end_headers()

@@ -248,14 +248,106 @@ async fn a_mesh_from_start_to_end() {
     assert!(text(&local.run(&["status"])).contains("no mesh is running"));
 }
 
+/// The instance that the rules lead to.
+fn panel(reports: &[Report]) -> Report {
+    let find = |report: &&Report| report.name == "cpanel-v1-0";
+    reports.iter().find(find).cloned().expect("it is there")
+}
+
+#[tokio::test]
+async fn only_an_instance_that_is_ready_is_called() {
+    let mut local = Local::start("]").await;
+    let snapshot = local.snapshot().expect("it answers");
+    let client = Client::new(DEADLINE);
+    let toggle = format!(
+        "http://{}/toggle",
+        panel(&snapshot.instances).address.expect("ready")
+    );
+    let url = format!("http://{}/status", snapshot.owner.addresses.ingress);
+    for (phase, status) in [(Phase::Unready, 503), (Phase::Ready, 200)] {
+        client.get(&toggle).await.expect("an answer");
+        local.until(|reports| panel(reports).phase == phase).await;
+        let deadline = Instant::now() + DEADLINE;
+        while client
+            .get(&url)
+            .await
+            .expect("Envoy answers")
+            .status
+            .as_u16()
+            != status
+        {
+            assert!(Instant::now() < deadline, "{phase:?} and still no {status}");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn envoy_too_is_started_again_with_the_rules_in_force() {
+    let mut local = Local::start("]").await;
+    let rules = local.file("v2.yaml", &all_to("v2"));
+    assert!(
+        local
+            .run(&["apply", "-f", &rules.to_string_lossy()])
+            .status
+            .success()
+    );
+    let snapshot = local.snapshot().expect("it answers");
+    let url = format!("http://{}/status", snapshot.owner.addresses.ingress);
+    let envoy = |reports: &[Report]| reports.iter().find(|r| r.name == "envoy").cloned();
+    let pid = envoy(&snapshot.instances)
+        .and_then(|report| report.pid)
+        .expect("it runs");
+    let killed = Command::new("kill").args(["-9", &pid.to_string()]).status();
+    assert!(killed.expect("kill runs").success());
+    let again = |reports: &[Report]| {
+        envoy(reports).is_some_and(|envoy| envoy.restarts == 1 && envoy.phase == Phase::Ready)
+    };
+    local.until(again).await;
+    let answer = Client::new(DEADLINE)
+        .get(&url)
+        .await
+        .expect("Envoy answers");
+    assert_eq!(answer.body, "v2 : Online - cpanel-v2-0");
+}
+
+#[tokio::test]
+async fn bad_files_are_bad_input() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    std::fs::create_dir(directory.path().join("rules")).expect("made");
+    let up = |arguments: &[&str]| {
+        command(directory.path())
+            .arg("up")
+            .args(arguments)
+            .output()
+            .expect("it runs")
+    };
+    let output = up(&[]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(
+        text(&output).contains("rules holds no file *.yaml"),
+        "{}",
+        text(&output)
+    );
+    let rule = "apiVersion: networking.istio.io/v1\nkind: DestinationRule\nmetadata: {name: a}\nspec: {hots: cpanel}\n";
+    std::fs::write(directory.path().join("rules/a.yaml"), rule).expect("written");
+    let output = up(&[]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(
+        text(&output).contains("did you mean `host`?"),
+        "{}",
+        text(&output)
+    );
+    let output = up(&["--topology", "nowhere.toml"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(text(&output).contains("nowhere.toml"), "{}", text(&output));
+    assert_eq!(up(&["--ingress", "nowhere"]).status.code(), Some(2));
+}
+
 #[tokio::test]
 async fn a_program_that_dies_is_reported_and_started_again() {
     let mut local = Local::start("]").await;
     let before = local.snapshot().expect("it answers");
-    let panel = |reports: &[Report]| {
-        let find = |report: &&Report| report.name == "cpanel-v1-0";
-        reports.iter().find(find).cloned().expect("it is there")
-    };
     let address = panel(&before.instances).address.expect("ready");
     let client = Client::new(DEADLINE);
     let crash = client.get(&format!("http://{address}/crash")).await;
