@@ -139,7 +139,7 @@ pub enum Error {
     #[error("no space left on the disk for {0}")]
     DiskFull(PathBuf),
     /// A file cannot be read or written.
-    #[error("{path}: {source}")]
+    #[error("cannot read or write {path}")]
     File {
         /// The file.
         path: PathBuf,

@@ -47,7 +47,11 @@ pub fn make(options: &Options, progress: &(dyn Fn(Progress) + Sync)) -> Result<O
     if let Some(truth) = current(options, &recipe) {
         return Ok(Outcome::UpToDate(truth));
     }
+    // What can be known to fail fails before people are looked for.
     encoder::check()?;
+    for directory in [&options.out, &options.gallery] {
+        fs::create_dir_all(directory).map_err(|source| Error::file(directory, source))?;
+    }
     Studio::open(options, manifest.as_ref(), &photographs, progress)?
         .produce(options, recipe)
         .map(Outcome::Made)
@@ -240,7 +244,6 @@ impl<'a> Studio<'a> {
 
     /// Encodes both films side by side.
     fn shoot(&self, films: &[Film; 2], out: &Path) -> Result<Vec<truth::Film>> {
-        fs::create_dir_all(out).map_err(|source| Error::file(out, source))?;
         let done = AtomicUsize::new(0);
         let of = 2 * self.stage.frames() as usize;
         let tick = || {

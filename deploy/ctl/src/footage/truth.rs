@@ -186,7 +186,12 @@ mod tests {
     #[test]
     fn a_broken_truth_is_named() {
         let directory = tempfile::tempdir().unwrap();
-        let told = |directory: &Path| Truth::read(directory).unwrap_err().to_string();
+        let told = |directory: &Path| {
+            format!(
+                "{:#}",
+                anyhow::Error::from(Truth::read(directory).unwrap_err())
+            )
+        };
         assert!(told(directory.path()).contains(Truth::FILE));
         fs::write(
             directory.path().join(Truth::FILE),
