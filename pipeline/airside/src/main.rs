@@ -1,3 +1,119 @@
 //! The one binary of the pipeline: `airside <role>`.
+//!
+//! Exit codes: 0 after a drain, 1 when something failed, 2 when a setting or a file that it names is refused.
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "what was asked for goes to standard output, a refusal to standard error"
+)]
 
-fn main() {}
+mod failure;
+mod models;
+
+use std::{env, process::ExitCode};
+
+use airside_runtime::{Bound, Server, config};
+use airside_services::{
+    alerts, collector, cpanel, face_recognition, image_analysis, momentum, section,
+};
+use clap::{Parser, Subcommand};
+
+use failure::Failure;
+
+/// Watches the gates of a building: counts who passes, recognises persons of interest.
+#[derive(Debug, Parser)]
+#[command(name = "airside", version, arg_required_else_help = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+#[allow(clippy::large_enum_variant, reason = "there is one in a process")]
+enum Command {
+    #[command(flatten)]
+    Serve(Role),
+    /// Obtain the face nets, or list them.
+    #[command(subcommand)]
+    Models(models::Command),
+}
+
+#[derive(Debug, Subcommand)]
+enum Role {
+    /// Take frames in, have them analysed, hand results on.
+    Collector(collector::Settings),
+    /// Find faces, estimate age range and gender.
+    ImageAnalysis(image_analysis::Settings),
+    /// Match faces with the gallery of persons of interest.
+    FaceRecognition(face_recognition::Settings),
+    /// Keep and count the persons of one section.
+    Section(section::Settings),
+    /// Keep the alerts on persons of interest.
+    Alerts(alerts::Settings),
+    /// Keep the latest analysis and the latest alert, and feed both to whoever watches.
+    Momentum(momentum::Settings),
+    /// Serve the dashboard and the REST façade of all services.
+    Cpanel(cpanel::Settings),
+}
+
+impl Role {
+    fn server(&self) -> &Server {
+        match self {
+            Self::Collector(settings) => &settings.server,
+            Self::ImageAnalysis(settings) => &settings.server,
+            Self::FaceRecognition(settings) => &settings.server,
+            Self::Section(settings) => &settings.server,
+            Self::Alerts(settings) => &settings.server,
+            Self::Momentum(settings) => &settings.server,
+            Self::Cpanel(settings) => &settings.server,
+        }
+    }
+
+    async fn build(&self) -> Result<Bound, Failure> {
+        Ok(match self {
+            Self::Collector(settings) => collector::build(settings).await?,
+            Self::ImageAnalysis(settings) => image_analysis::build(settings).await?,
+            Self::FaceRecognition(settings) => face_recognition::build(settings).await?,
+            Self::Section(settings) => section::build(settings).await?,
+            Self::Alerts(settings) => alerts::build(settings).await?,
+            Self::Momentum(settings) => momentum::build(settings).await?,
+            Self::Cpanel(settings) => cpanel::build(settings).await?,
+        })
+    }
+}
+
+fn main() -> ExitCode {
+    let loaded = match config::load::<Cli>(env::args_os(), &[]) {
+        Ok(loaded) => loaded,
+        Err(error) if error.exit_code() == 0 => {
+            print!("{error}");
+            return ExitCode::SUCCESS;
+        }
+        Err(error) => {
+            eprintln!("{}", error.to_string().trim_end());
+            return ExitCode::from(error.exit_code());
+        }
+    };
+    let done = match loaded.settings.command {
+        Command::Models(command) => models::run(command),
+        Command::Serve(role) if role.server().check => {
+            print!("{}", loaded.in_force);
+            Ok(())
+        }
+        Command::Serve(role) => serve(&role),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("error: {:#}", failure.error());
+            ExitCode::from(failure.exit_code())
+        }
+    }
+}
+
+#[tokio::main]
+async fn serve(role: &Role) -> Result<(), Failure> {
+    role.server().log.start();
+    let bound = role.build().await?;
+    Ok(bound.run().await?)
+}

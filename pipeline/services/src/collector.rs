@@ -39,8 +39,8 @@ pub struct Settings {
     /// Frames that a stream may have under way.
     #[arg(long, env = "AIRSIDE_WINDOW", default_value_t = 8, value_name = "FRAMES", value_parser = clap::value_parser!(u32).range(1..=1024))]
     pub window: u32,
-    /// Frames under way over all streams; more of them wait.
-    #[arg(long, env = "AIRSIDE_CONCURRENCY", default_value_t = 64, value_name = "FRAMES", value_parser = clap::value_parser!(u32).range(1..=65_536))]
+    /// Frames under way over all streams, about eight for each core of image analysis; more of them wait.
+    #[arg(long, env = "AIRSIDE_CONCURRENCY", default_value_t = 16, value_name = "FRAMES", value_parser = clap::value_parser!(u32).range(1..=65_536))]
     pub concurrency: u32,
     /// Time that a neighbour has to answer; then the frame is deferred.
     #[arg(long, env = "AIRSIDE_NEIGHBOUR_TIMEOUT", default_value = "5s", value_name = "TIME", value_parser = parse::duration)]

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use airside_proto::{MAX_MESSAGE_BYTES, v1::momentum_server::MomentumServer};
 use airside_runtime::{Bound, Server, Service, service::BindError};
 use prometheus_client::{
-    encoding::{EncodeLabelSet, EncodeLabelValue},
+    encoding::EncodeLabelSet,
     metrics::{counter::Counter, family::Family},
 };
 use tokio_util::sync::CancellationToken;
@@ -66,41 +66,26 @@ struct Present {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Published {
-    kind: Kind,
-    newest: Newest,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
-enum Kind {
-    Analysis,
-    Alert,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
-enum Newest {
-    Yes,
-    No,
+    kind: &'static str,
+    newest: &'static str,
 }
 
 impl Present {
     /// Takes an analysis; says whether it is the newest now.
     fn offer_analysis(&self, analysis: Analysis) -> bool {
-        self.count(Kind::Analysis, self.analysis.offer(analysis))
+        self.count("analysis", self.analysis.offer(analysis))
     }
 
     /// Takes an alert; says whether it is the newest now.
     fn offer_alert(&self, alert: Alert) -> bool {
-        self.count(Kind::Alert, self.alert.offer(alert))
+        self.count("alert", self.alert.offer(alert))
     }
 
-    fn count(&self, kind: Kind, newest: bool) -> bool {
-        let label = if newest { Newest::Yes } else { Newest::No };
+    fn count(&self, kind: &'static str, is_newest: bool) -> bool {
+        let newest = if is_newest { "yes" } else { "no" };
         self.published
-            .get_or_create(&Published {
-                kind,
-                newest: label,
-            })
+            .get_or_create(&Published { kind, newest })
             .inc();
-        newest
+        is_newest
     }
 }

@@ -145,7 +145,7 @@ pub(crate) async fn pass_on(
                 "the result could not be posted to its destination: {}",
                 problem.detail()
             );
-            Problem::field("destination", detail).with_status(problem.status())
+            Problem::new(problem.status(), detail)
         })?;
     if answer.status().is_success() {
         return Ok(());
@@ -154,5 +154,5 @@ pub(crate) async fn pass_on(
         "the destination answered the result with {}",
         answer.status()
     );
-    Err(Problem::field("destination", detail).with_status(StatusCode::BAD_GATEWAY))
+    Err(Problem::new(StatusCode::BAD_GATEWAY, detail))
 }

@@ -23,7 +23,7 @@ use airside_runtime::{
 use futures::{StreamExt as _, stream::FuturesUnordered};
 use lru::LruCache;
 use prometheus_client::{
-    encoding::{EncodeLabelSet, EncodeLabelValue},
+    encoding::EncodeLabelSet,
     metrics::{counter::Counter, family::Family},
 };
 use tokio::{sync::Notify, time::timeout};
@@ -46,20 +46,17 @@ type Results = Family<Labels, Counter>;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Labels {
-    outcome: Outcome,
+    outcome: &'static str,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
-enum Outcome {
-    /// The panel took it.
-    Delivered,
-    /// Momentum took it, the panel did not.
-    Published,
-    /// A newer one came before its turn.
-    Replaced,
-    /// Neither took it.
-    Failed,
-}
+/// The panel took it.
+const DELIVERED: &str = "delivered";
+/// Momentum took it, the panel did not.
+const PUBLISHED: &str = "published";
+/// A newer one came before its turn.
+const REPLACED: &str = "replaced";
+/// Neither took it.
+const FAILED: &str = "failed";
 
 /// The newest undelivered analysis of each camera.
 #[derive(Debug)]
@@ -113,7 +110,7 @@ impl Delivery {
             carried: Carried::current(),
         };
         if !self.mailbox.put(camera, letter) {
-            self.count(Outcome::Replaced);
+            self.count(REPLACED);
         }
     }
 
@@ -129,7 +126,7 @@ impl Delivery {
         }
     }
 
-    fn count(&self, outcome: Outcome) {
+    fn count(&self, outcome: &'static str) {
         self.results.get_or_create(&Labels { outcome }).inc();
     }
 }
@@ -180,7 +177,7 @@ struct Post {
 }
 
 impl Post {
-    fn send(&self, letter: Letter) -> impl Future<Output = Outcome> + use<> {
+    fn send(&self, letter: Letter) -> impl Future<Output = &'static str> + use<> {
         let (mut panel, mut momentum, limit) =
             (self.panel.clone(), self.momentum.clone(), self.limit);
         let Letter { analysis, carried } = letter;
@@ -190,15 +187,15 @@ impl Post {
             };
             let delivered = panel.deliver_result(mesh::request(result, limit));
             if let Ok(Ok(_)) = timeout(limit, delivered).await {
-                return Outcome::Delivered;
+                return DELIVERED;
             }
             let analysis = PublishAnalysisRequest {
                 analysis: Some(analysis),
             };
             let published = momentum.publish_analysis(mesh::request(analysis, limit));
             match timeout(limit, published).await {
-                Ok(Ok(_)) => Outcome::Published,
-                Ok(Err(_)) | Err(_) => Outcome::Failed,
+                Ok(Ok(_)) => PUBLISHED,
+                Ok(Err(_)) | Err(_) => FAILED,
             }
         })
     }

@@ -6,7 +6,7 @@ use airside_proto::v1;
 use airside_runtime::{Metrics, Problem};
 use http::StatusCode;
 use prometheus_client::{
-    encoding::{EncodeLabelSet, EncodeLabelValue},
+    encoding::EncodeLabelSet,
     metrics::{counter::Counter, family::Family},
 };
 
@@ -135,15 +135,7 @@ pub struct Outcomes(Family<Labels, Counter>);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Labels {
-    outcome: Label,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
-enum Label {
-    Recorded,
-    Deferred,
-    Rejected,
-    Cancelled,
+    outcome: &'static str,
 }
 
 impl Outcomes {
@@ -163,7 +155,7 @@ impl Outcomes {
     pub fn begin(&self) -> Count {
         Count {
             outcomes: self.clone(),
-            label: Label::Cancelled,
+            outcome: "cancelled",
         }
     }
 }
@@ -173,16 +165,16 @@ impl Outcomes {
 #[must_use = "a frame without an outcome counts as cancelled"]
 pub struct Count {
     outcomes: Outcomes,
-    label: Label,
+    outcome: &'static str,
 }
 
 impl Count {
     /// Counts the frame under its verdict.
     pub fn finish(mut self, verdict: &Verdict) {
-        self.label = match verdict {
-            Verdict::Recorded { .. } => Label::Recorded,
-            Verdict::Deferred(_) => Label::Deferred,
-            Verdict::Rejected { .. } => Label::Rejected,
+        self.outcome = match verdict {
+            Verdict::Recorded { .. } => "recorded",
+            Verdict::Deferred(_) => "deferred",
+            Verdict::Rejected { .. } => "rejected",
         };
     }
 }
@@ -190,7 +182,7 @@ impl Count {
 impl Drop for Count {
     fn drop(&mut self) {
         let labels = Labels {
-            outcome: self.label,
+            outcome: self.outcome,
         };
         self.outcomes.0.get_or_create(&labels).inc();
     }

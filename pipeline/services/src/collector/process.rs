@@ -23,9 +23,10 @@ use crate::{
     sight,
 };
 
-/// Analysis of a frame takes about 0.1 s and may wait its turn. Who has not heard of it by then searches the picture itself,
-/// so that an alert does not wait for an analysis that hangs.
-const FACES_WITHIN: Duration = Duration::from_millis(500);
+/// Who has not heard of the analysis by then searches the picture itself, so that an alert does not wait for an analysis that
+/// hangs. Analysis takes about 0.1 s a frame, so the frames under way (setting concurrency) have all had their turn by
+/// then even on one core: when there is merely much to do, a second search would only add to it.
+const FACES_WITHIN: Duration = Duration::from_secs(2);
 /// Looking up faces takes about 10 ms each. Descriptors are a help for telling passers-by apart, not worth more delay.
 const DESCRIPTORS_WITHIN: Duration = Duration::from_millis(250);
 /// Faces of a lower box, in pixels, are not named: recognition falls apart there.

@@ -24,8 +24,8 @@ use tower_http::cors::{Any, CorsLayer};
 
 use super::{Alert, Analysis, Present, latest::Held};
 
-/// A page shows no more pictures a second; a quicker camera's are those in between.
-const FEED_INTERVAL: Duration = Duration::from_millis(200);
+/// Ten pictures a second are motion to the eye; those of a quicker camera are among the ones in between.
+const FEED_INTERVAL: Duration = Duration::from_millis(100);
 /// Proxies end a connection that says nothing for a minute; most browsers notice a dead one by silence.
 const KEEP_ALIVE: Duration = Duration::from_secs(10);
 /// A browser that lost the feed asks again after that.

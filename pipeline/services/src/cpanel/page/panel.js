@@ -105,14 +105,13 @@
     picture.close();
   }
 
-  const drawNow = painter($("now"), (analysis) => analysis.faces ?? []);
   const drawAlert = painter($("alert"), () => []);
   const drawDetails = painter($("details-picture"), () => []);
   const shown = {};
 
   pixelate.addEventListener("change", () => {
     try { localStorage.setItem("faces", pixelate.checked ? "pixelated" : "clear"); } catch { /* as above */ }
-    if (shown.analysis) drawNow(shown.analysis);
+    for (const view of views.values()) if (view.analysis) view.draw(view.analysis);
     if (shown.alert) drawAlert(shown.alert);
     if (shown.details) drawDetails(shown.details);
   });
@@ -124,13 +123,38 @@
     );
   }
 
+  // One view a camera, in the order of their first pictures. The page brings the first.
+  const MOST_VIEWS = 12;
+  const views = new Map();
+
+  function viewOf(camera) {
+    const known = views.get(camera);
+    if (known) return known;
+    const first = $("views").firstElementChild;
+    const place = views.size === 0 ? first : first.cloneNode(true);
+    if (views.size > 0) {
+      place.querySelectorAll("[id]").forEach((part) => part.removeAttribute("id"));
+      $("views").append(place);
+    }
+    const view = {
+      draw: painter(place.querySelector("canvas"), (analysis) => analysis.faces ?? []),
+      caption: place.querySelector(".caption"),
+      persons: place.querySelector(".chips"),
+      analysis: null,
+    };
+    views.set(camera, view);
+    return view;
+  }
+
   function showAnalysis(analysis) {
     remember(analysis);
-    shown.analysis = analysis;
-    drawNow(analysis);
-    caption($("now-caption"), analysis);
+    if (!views.has(analysis.camera) && views.size >= MOST_VIEWS) return;
+    const view = viewOf(analysis.camera);
+    view.analysis = analysis;
+    view.draw(analysis);
+    caption(view.caption, analysis);
     const persons = analysis.persons.map((person) => element("li", "", `${person.gender}, ${person.age}`));
-    $("now-persons").replaceChildren(...persons);
+    view.persons.replaceChildren(...persons);
   }
 
   function showAlert(alert) {
@@ -234,8 +258,9 @@
       try {
         const state = await ask(`/cameras/${camera.id}/state`);
         on = state.streaming;
+        const trouble = on ? state["camera-error"] ?? state["link-error"] : null;
         const text = on ? `streaming, ${state.cycle} frames` : "stopped";
-        label.append(" ", element("span", `state ${on && !state.error ? "on" : "waiting"}`, state.error ?? text));
+        label.append(" ", element("span", `state ${on && !trouble ? "on" : "waiting"}`, trouble ?? text));
       } catch (error) {
         label.append(" ", element("span", "state off", error.message));
       }

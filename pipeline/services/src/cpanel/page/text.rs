@@ -101,7 +101,7 @@ fn alarm(alert: &Result<Option<Alert>, Problem>) -> String {
         Err(problem) => return away(problem),
     };
     let mut text = format!(
-        "timestamp: {}\nsection: {} | event: {}\n",
+        "timestamp: {}\nsection: {}\nevent: {}\n",
         alert.timestamp, alert.section, alert.event
     );
     for person in &alert.persons {
