@@ -18,7 +18,7 @@ use prometheus_client::{
 use crate::{capture::Cause, ledger::Ledger, outbox::Outbox, spool::Counts};
 
 /// Why a link ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[allow(missing_docs, reason = "the uplink documents them")]
 pub enum LinkEnd {
     Aged,
@@ -36,6 +36,19 @@ struct EndLabels {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct FailureLabels {
     cause: Cause,
+}
+
+impl EncodeLabelValue for LinkEnd {
+    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> fmt::Result {
+        let name = match self {
+            Self::Aged => "aged",
+            Self::Drained => "drained",
+            Self::Switched => "switched",
+            Self::Idle => "idle",
+            Self::Failed => "failed",
+        };
+        name.encode(encoder)
+    }
 }
 
 impl EncodeLabelValue for Cause {

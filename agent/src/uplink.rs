@@ -93,10 +93,10 @@ enum End {
 /// What broke a link.
 #[derive(Debug, thiserror::Error)]
 enum Failure {
-    #[error("the collector does not accept the stream")]
-    Refused(#[source] tonic::Status),
-    #[error("the stream broke")]
-    Broken(#[source] tonic::Status),
+    #[error("the collector does not accept the stream: {}", .0.message())]
+    Refused(tonic::Status),
+    #[error("the stream broke: {}", .0.message())]
+    Broken(tonic::Status),
     #[error("the collector closed the stream")]
     Closed,
     #[error("the collector has not answered for {} s", .0.as_secs())]
@@ -150,7 +150,14 @@ impl Uplink {
         let mut backoff = Backoff::new(RECONNECT.0, RECONNECT.1);
         let mut retry = Retry::default();
         while let Some(destination) = self.work().await {
-            self.link.send_replace(Link::Connecting);
+            // A link that failed stays failed in its state until it stands.
+            self.link.send_if_modified(|link| {
+                let idle = *link == Link::Idle;
+                if idle {
+                    *link = Link::Connecting;
+                }
+                idle
+            });
             let end = match destination.transport {
                 Transport::Grpc => stream::run(self, &destination, &mut retry).await,
                 Transport::Http => post::run(self, &destination, &mut retry).await,
@@ -234,6 +241,13 @@ impl Uplink {
             Some(End::Idle)
         } else {
             None
+        }
+    }
+
+    /// The link stands.
+    fn connected(&self) {
+        if let Link::Failed(_) = self.link.send_replace(Link::Connected) {
+            tracing::info!("link restored");
         }
     }
 

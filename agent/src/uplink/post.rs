@@ -10,7 +10,7 @@ use http::{Request, StatusCode, header};
 use http_body_util::Full;
 
 use super::{
-    End, Failure, Link, Uplink,
+    End, Failure, Uplink,
     credit::{Credit, Retry},
     news,
 };
@@ -43,7 +43,7 @@ pub(super) async fn run(uplink: &mut Uplink, destination: &Destination, retry: &
         tokio::select! {
             Some((id, answer)) = answers.next() => match answer {
                 Ok(outcome) => {
-                    uplink.link.send_replace(Link::Connected);
+                    uplink.connected();
                     uplink.settle(&id, outcome, &mut credit, retry);
                     credit.grant(1);
                 }

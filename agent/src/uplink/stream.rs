@@ -13,7 +13,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::Streaming;
 
 use super::{
-    End, Failure, Link, Uplink,
+    End, Failure, Uplink,
     credit::{Credit, Retry},
     news,
 };
@@ -147,7 +147,7 @@ impl Session {
         match message.message {
             Some(stream_response::Message::Credits(credits)) => {
                 self.credit.grant(credits.frames);
-                uplink.link.send_replace(Link::Connected);
+                uplink.connected();
             }
             Some(stream_response::Message::Acknowledgement(answer)) => {
                 let outcome = outcome(answer.outcome());

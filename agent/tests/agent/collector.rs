@@ -28,6 +28,8 @@ use tonic::{Request, Response, Status, Streaming};
 /// What becomes of a frame: this answer, or none.
 pub(crate) type Verdict = Option<Outcome>;
 
+type Judge = Box<dyn Fn(&Frame, usize) -> Verdict + Send + Sync>;
+
 /// What the test tells all streams.
 #[derive(Clone, Debug)]
 pub(crate) enum Order {
@@ -46,7 +48,7 @@ pub(crate) struct Collector {
 
 struct Shared {
     window: u32,
-    judge: Box<dyn Fn(&Frame, usize) -> Verdict + Send + Sync>,
+    judge: Judge,
     frames: Mutex<Vec<Frame>>,
     hellos: Mutex<Vec<(Hello, String)>>,
     too_many: AtomicUsize,

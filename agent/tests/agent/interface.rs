@@ -192,8 +192,7 @@ async fn the_exported_ledger_balances() {
     let mut captured = 0;
     while captured < 50 {
         let metrics = agent.metrics().await;
-        let sum = |name| metrics.sum(&format!("airside_agent_frames_{name}"));
-        captured = sum("captured_total");
+        let sum = |name: &str| metrics.sum(&format!("airside_agent_frames_{name}"));
         let ends = [
             "gated_total",
             "acknowledged_total",
@@ -201,7 +200,9 @@ async fn the_exported_ledger_balances() {
             "dropped_total",
             "waiting",
         ];
-        assert_eq!(captured, ends.map(sum).iter().sum::<u64>());
+        let settled: u64 = ends.map(sum).iter().sum();
+        captured = metrics.sum("airside_agent_frames_captured_total");
+        assert_eq!(captured, settled);
     }
     agent
         .becomes("all are acknowledged", |state| {
