@@ -83,8 +83,7 @@ impl Admin {
     /// Envoy does not answer.
     pub(super) async fn standing(&self, set: Set) -> Result<Standing, fetch::Error> {
         let prefix = set.prefix();
-        let filter = "version_text|update_rejected|warming_clusters";
-        let stats = self.get(&format!("/stats?filter={filter}")).await?;
+        let stats = self.get("/stats?filter=cluster_manager|rds").await?;
         let stats: BTreeMap<&str, &str> = stats
             .lines()
             .filter_map(|line| line.split_once(": "))

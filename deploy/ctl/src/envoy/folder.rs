@@ -34,13 +34,18 @@ impl Folder {
         })
     }
 
+    /// Whether `files` are the current generation.
+    pub(super) fn holds(&self, files: &Files) -> bool {
+        self.files.as_ref() == Some(files)
+    }
+
     /// Makes `files` the current generation by one rename, unless they are it already. Says
     /// whether anything changed.
     ///
     /// # Errors
     /// What the file system says; the generation before stays current.
     pub(super) fn publish(&mut self, files: Files) -> io::Result<bool> {
-        if self.files.as_ref() == Some(&files) {
+        if self.holds(&files) {
             return Ok(false);
         }
         let next = self.generation + 1;

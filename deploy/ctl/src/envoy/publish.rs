@@ -197,14 +197,15 @@ impl Publisher {
         &mut self,
         clusters: &BTreeMap<String, Value>,
     ) -> Result<bool, Error> {
-        let refusals = self.admin.standing(Set::Clusters).await?.rejected;
         let files = cluster_files(clusters);
-        let changed = self.clusters.publish(files.clone())?;
-        if changed {
-            let version = version_of(&files, CLUSTERS_FILE);
-            self.wait(Set::Clusters, &version, refusals).await?;
+        if self.clusters.holds(&files) {
+            return Ok(false);
         }
-        Ok(changed)
+        let refusals = self.admin.standing(Set::Clusters).await?.rejected;
+        let version = version_of(&files, CLUSTERS_FILE);
+        self.clusters.publish(files)?;
+        self.wait(Set::Clusters, &version, refusals).await?;
+        Ok(true)
     }
 
     /// Waits until Envoy reports `version`, or one refusal more than before.
