@@ -200,7 +200,8 @@ async fn frames_that_cannot_be_are_refused() {
     let directory = tempfile::tempdir().unwrap();
     let section = start(directory.path()).await;
     let mut section_client = client(&section);
-    let refused: [(fn(&mut ObserveRequest), Code); 5] = [
+    type Spoil = fn(&mut ObserveRequest);
+    let refused: [(Spoil, Code); 5] = [
         (|frame| frame.frame = None, Code::InvalidArgument),
         (|frame| frame.captured_at_us = 0, Code::InvalidArgument),
         (|frame| frame.event = 0, Code::InvalidArgument),
@@ -210,7 +211,10 @@ async fn frames_that_cannot_be_are_refused() {
     for (spoil, code) in refused {
         let mut frame = observation(1, 0.0);
         spoil(&mut frame);
-        assert_eq!(section_client.observe(frame).await.unwrap_err().code(), code);
+        assert_eq!(
+            section_client.observe(frame).await.unwrap_err().code(),
+            code
+        );
     }
     let mut senseless = observation(1, 0.0);
     senseless.faces[0].r#box = None;
