@@ -111,7 +111,11 @@ impl RunDir {
             .truncate(false)
             .open(self.0.join("lock"))?;
         match file.try_lock() {
-            Ok(()) => Ok(Locked::Here(Lock(file))),
+            Ok(()) => {
+                // What the last owner left must not be taken for ours.
+                file.set_len(0)?;
+                Ok(Locked::Here(Lock(file)))
+            }
             Err(TryLockError::WouldBlock) => {
                 let mut text = String::new();
                 file.read_to_string(&mut text)?;
@@ -175,6 +179,8 @@ mod tests {
             (7, "http://localhost:31221".to_owned())
         );
         drop(lock);
-        assert!(matches!(run_dir.lock(), Ok(Locked::Here(_))));
+        let next = run_dir.lock().expect("lockable");
+        assert!(matches!(next, Locked::Here(_)));
+        assert!(matches!(run_dir.lock(), Ok(Locked::Elsewhere(None))));
     }
 }

@@ -18,15 +18,17 @@ const POLL: Duration = Duration::from_millis(200);
 /// Starts a mesh unless one runs, waits until all is ready, shows the instances.
 pub(super) async fn up(place: &Place) -> anyhow::Result<ExitCode> {
     let run_dir = place.open()?;
-    let locked = run_dir.lock().context("cannot lock the run directory")?;
-    let started = match &locked {
-        Locked::Elsewhere(_) => {
-            println!("already running");
-            None
-        }
-        Locked::Here(_) => Some(spawn(&run_dir)?),
+    // Only looked at: the lock is for the process that will run.
+    let running = matches!(
+        run_dir.lock().context("cannot lock the run directory")?,
+        Locked::Elsewhere(_)
+    );
+    let started = if running {
+        println!("already running");
+        None
+    } else {
+        Some(spawn(&run_dir)?)
     };
-    drop(locked);
     let ready = tokio::time::timeout(DEADLINE, all_ready(place, &run_dir, started)).await;
     if let Ok(failure) = ready {
         failure?;

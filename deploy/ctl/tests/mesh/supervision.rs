@@ -402,6 +402,38 @@ async fn a_program_that_does_not_end_is_killed_in_time() {
 }
 
 #[tokio::test]
+async fn a_mesh_in_the_background_starts_ends_and_starts_again() {
+    let local = Local::start("]").await;
+    assert!(local.run(&["down"]).status.success());
+    let topology = local.directory.path().join("topology.toml");
+    let topology = topology.to_string_lossy();
+    let any = "127.0.0.1:0";
+    let flags = [
+        "--topology",
+        &*topology,
+        "--ingress",
+        any,
+        "--egress",
+        any,
+        "--admin",
+        any,
+    ];
+    for _ in 0..3 {
+        let started = local.run(&[&["up", "--detach"], flags.as_slice()].concat());
+        let again = local.run(&[&["up", "--detach"], flags.as_slice()].concat());
+        let ended = local.run(&["down"]);
+        assert!(started.status.success(), "{}", text(&started));
+        assert!(text(&started).contains("cpanel-v1-0"), "{}", text(&started));
+        assert!(
+            text(&again).starts_with("already running"),
+            "{}",
+            text(&again)
+        );
+        assert!(ended.status.success(), "{}", text(&ended));
+    }
+}
+
+#[tokio::test]
 async fn a_taken_port_is_named_before_anything_starts() {
     let directory = tempfile::tempdir().expect("a temporary directory");
     std::fs::create_dir(directory.path().join("rules")).expect("made");
