@@ -9,7 +9,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{Request, Response, StatusCode, Uri};
+use http::{HeaderMap, Request, Response, StatusCode, Uri};
 use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
 use hyper_util::{
     client::legacy::{self, Client},
@@ -146,7 +146,17 @@ impl Mesh {
         let exchange = async {
             let (head, body) = self.open(request, limit).await?.into_parts();
             match Limited::new(body, MAX_ANSWER).collect().await {
-                Ok(body) => Ok(Response::from_parts(head, body.to_bytes())),
+                Ok(body) => {
+                    let answer = Response::from_parts(head, body.to_bytes());
+                    if reached_nobody(answer.status(), answer.headers(), answer.body()) {
+                        let source = "the mesh reached nobody".into();
+                        return Err(Error::Unreachable {
+                            host: host.clone(),
+                            source,
+                        });
+                    }
+                    Ok(answer)
+                }
                 Err(error) if error.is::<LengthLimitError>() => {
                     Err(Error::TooLong { host: host.clone() })
                 }
@@ -187,6 +197,17 @@ pub fn is_transient(status: &tonic::Status) -> bool {
             | Code::OutOfRange
             | Code::Unimplemented
     )
+}
+
+/// How a proxy of the mesh says that there is no neighbour; its other answers are meant to be seen.
+const NOBODY: [&[u8]; 2] = [b"no healthy upstream", b"upstream connect error"];
+
+/// Whether a proxy of the mesh answered in the place of a neighbour that it could not reach.
+#[must_use]
+pub fn reached_nobody(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> bool {
+    status == StatusCode::SERVICE_UNAVAILABLE
+        && !headers.contains_key("x-airside-instance")
+        && NOBODY.iter().any(|start| body.starts_with(start))
 }
 
 fn host_of(uri: &Uri) -> String {

@@ -84,7 +84,9 @@ async fn frame(
             persons: faces,
         })),
         Verdict::Deferred(away) => Err(away.into()),
-        Verdict::Rejected { reason } => Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, reason)),
+        Verdict::Rejected { reason } => {
+            Err(Problem::field("image", reason).with_status(StatusCode::UNPROCESSABLE_ENTITY))
+        }
     }
 }
 

@@ -5,13 +5,13 @@
 
 use std::time::Duration;
 
-use airside_runtime::{Mesh, Problem, extract::Body as WholeBody};
+use airside_runtime::{Mesh, Problem, extract::Body as WholeBody, mesh::reached_nobody};
 use axum::{
     body::Body,
     extract::{FromRequest as _, Request},
     response::Response,
 };
-use http::{HeaderMap, HeaderName, Request as Outgoing, StatusCode, Uri, header};
+use http::{HeaderMap, HeaderName, Request as Outgoing, StatusCode, Uri, header, uri::Authority};
 use http_body_util::Full;
 
 /// Headers of a request that mean something to the neighbour; trace and routing headers go along by themselves.
@@ -51,11 +51,7 @@ pub(super) async fn forward(
     };
     let uri = Uri::builder()
         .scheme("http")
-        .authority(
-            origin
-                .authority()
-                .map_or("", |authority| authority.as_str()),
-        )
+        .authority(origin.authority().map_or("", Authority::as_str))
         .path_and_query(target)
         .build();
     let uri = uri.map_err(|_| Problem::not_found("nothing can be served at such a path"))?;
@@ -73,30 +69,21 @@ pub(super) async fn forward(
     let (mut head, body) = mesh.open(outgoing, limit).await?.into_parts();
     let mut body = Body::new(body);
     if head.status == StatusCode::SERVICE_UNAVAILABLE && !head.headers.contains_key(&INSTANCE) {
-        body = unless_nobody_was_reached(body, origin).await?;
+        let line = axum::body::to_bytes(body, LONGEST_LINE).await;
+        let line = line.unwrap_or_default();
+        if reached_nobody(head.status, &head.headers, &line) {
+            let host = origin.authority().map_or("", Authority::as_str);
+            let detail = format!("{host} cannot be reached");
+            return Err(Problem::new(StatusCode::BAD_GATEWAY, detail));
+        }
+        body = Body::from(line);
     }
     clean(&mut head.headers);
     Ok(Response::from_parts(head, body))
 }
 
-/// How a proxy of the mesh says that there is no neighbour; its other answers are meant to be seen.
-const NOBODY: [&[u8]; 2] = [b"no healthy upstream", b"upstream connect error"];
 /// The proxy's own answers are a line long.
 const LONGEST_LINE: usize = 4096;
-
-async fn unless_nobody_was_reached(body: Body, origin: &Uri) -> Result<Body, Problem> {
-    let text = axum::body::to_bytes(body, LONGEST_LINE)
-        .await
-        .unwrap_or_default();
-    if !NOBODY.iter().any(|start| text.starts_with(start)) {
-        return Ok(Body::from(text));
-    }
-    let host = origin
-        .authority()
-        .map_or("", |authority| authority.as_str());
-    let detail = format!("{host} cannot be reached");
-    Err(Problem::new(StatusCode::BAD_GATEWAY, detail))
-}
 
 fn clean(headers: &mut HeaderMap) {
     for name in OF_CONNECTION {

@@ -43,13 +43,19 @@ pub(super) fn routes(present: Arc<Present>) -> Router {
         .allow_methods(Any)
         .allow_headers(Any);
     Router::new()
-        .route("/analysis", get(analysis).post(post_analysis))
-        .route("/alert", get(alert).post(post_alert))
-        .route("/events", get(events))
+        .route(
+            "/analysis",
+            get(analysis).post(post_analysis).options(preflight),
+        )
+        .route("/alert", get(alert).post(post_alert).options(preflight))
+        .route("/events", get(events).options(preflight))
         .layer(middleware::from_fn_with_state(Replay::default(), remember))
         .layer(any_origin)
         .with_state(present)
 }
+
+/// The layer around the routes adds what a browser asks for before it posts across origins.
+async fn preflight() {}
 
 async fn analysis(State(present): State<Arc<Present>>) -> Response {
     show(present.analysis.get().map(|held| held.json()))
