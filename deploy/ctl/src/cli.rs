@@ -72,7 +72,7 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         )),
         Command::Load(options) => {
             let tally = load::run(&origin(&place).await?, &options).await;
-            print!("\n{tally}");
+            say_on!("\n{tally}");
             Ok(code(tally.errors() == 0))
         }
         Command::Demo(Demo::Footage(options)) => {
@@ -131,14 +131,14 @@ async fn change(place: &Place, request: Request) -> anyhow::Result<ExitCode> {
             elapsed,
         } => {
             if changed {
-                println!("in force after {elapsed:.0?}: {rules}");
+                say!("in force after {elapsed:.0?}: {rules}");
             } else {
-                println!("nothing changed: {rules}");
+                say!("nothing changed: {rules}");
             }
             Ok(ExitCode::SUCCESS)
         }
         Reply::Refused(problems) => {
-            eprintln!("{problems}\nnothing changed, the rules before are in force");
+            complain!("{problems}\nnothing changed, the rules before are in force");
             Ok(ExitCode::from(BAD_INPUT))
         }
         other => bail!("the running mesh answers something else: {other:?}"),
@@ -148,7 +148,7 @@ async fn change(place: &Place, request: Request) -> anyhow::Result<ExitCode> {
 async fn down(place: &Place) -> anyhow::Result<ExitCode> {
     let run_dir = place.open()?;
     if let Locked::Here(_) = run_dir.lock().context("cannot lock the run directory")? {
-        println!("no mesh is running");
+        say!("no mesh is running");
         return Ok(ExitCode::SUCCESS);
     }
     client(place)?.ask(&Request::Stop).await?;
@@ -160,18 +160,18 @@ async fn down(place: &Place) -> anyhow::Result<ExitCode> {
     tokio::time::timeout(DOWN_DEADLINE, ended)
         .await
         .with_context(|| format!("it has not ended within {DOWN_DEADLINE:?}"))?;
-    println!("ended");
+    say!("ended");
     Ok(ExitCode::SUCCESS)
 }
 
 async fn status(place: &Place, json: bool) -> anyhow::Result<ExitCode> {
     let snapshot = snapshot(place).await?;
     if json {
-        println!("{}", serde_json::to_string(&snapshot)?);
+        say!("{}", serde_json::to_string(&snapshot)?);
     } else {
-        println!("{}  (process {})", snapshot.owner.url(), snapshot.owner.pid);
-        println!("rules: {}\n", snapshot.rules);
-        print!("{}", table(&snapshot.instances));
+        say!("{}  (process {})", snapshot.owner.url(), snapshot.owner.pid);
+        say!("rules: {}\n", snapshot.rules);
+        say_on!("{}", table(&snapshot.instances));
     }
     let ready = |report: &Report| report.phase == Phase::Ready;
     Ok(code(snapshot.instances.iter().all(ready)))

@@ -60,7 +60,7 @@ pub async fn run(origin: &str, options: &Options) -> Tally {
         }
         let started = Instant::now();
         let answer = client.send(Method::GET, &url, &options.headers).await;
-        println!("{}", line(&answer, options.front));
+        say!("{}", line(&answer, options.front));
         tally.add(&answer, started.elapsed());
     }
     tally

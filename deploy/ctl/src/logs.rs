@@ -111,9 +111,9 @@ impl Log {
 
 fn print(several: bool, name: &str, line: &str) {
     if several {
-        println!("{name:20} {line}");
+        say!("{name:20} {line}");
     } else {
-        println!("{line}");
+        say!("{line}");
     }
 }
 

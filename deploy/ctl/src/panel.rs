@@ -26,7 +26,7 @@ pub async fn health(origin: &str) -> bool {
     let mut sound = true;
     for path in HEALTH {
         let (good, line) = ask(&client, Method::GET, &format!("{origin}{path}")).await;
-        println!(
+        say!(
             "{}",
             if good {
                 line
@@ -45,7 +45,7 @@ pub async fn cameras(origin: &str, on: bool) -> bool {
     let toggle = if on { "on" } else { "off" };
     let url = format!("{origin}/production?toggle={toggle}");
     let (good, line) = ask(&client, Method::POST, &url).await;
-    println!("{line}");
+    say!("{line}");
     good
 }
 

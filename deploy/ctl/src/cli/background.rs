@@ -24,7 +24,7 @@ pub(super) async fn up(place: &Place) -> anyhow::Result<ExitCode> {
         Locked::Elsewhere(_)
     );
     let started = if running {
-        println!("already running");
+        say!("already running");
         None
     } else {
         Some(spawn(&run_dir)?)
@@ -33,7 +33,7 @@ pub(super) async fn up(place: &Place) -> anyhow::Result<ExitCode> {
     if let Ok(failure) = ready {
         failure?;
     } else {
-        println!("not everything is ready after {DEADLINE:?}; `airsidectl logs ROLE` says more");
+        say!("not everything is ready after {DEADLINE:?}; `airsidectl logs ROLE` says more");
     }
     status(place, false).await
 }
@@ -53,7 +53,7 @@ fn spawn(run_dir: &RunDir) -> anyhow::Result<Child> {
         .stdout(log.try_clone()?)
         .stderr(log)
         .process_group(0);
-    println!("starting, output in {}", output.display());
+    say!("starting, output in {}", output.display());
     command.spawn().context("cannot start myself")
 }
 

@@ -78,11 +78,11 @@ pub(super) fn check(
     });
     match checked {
         Ok(summary) => {
-            println!("sound: {summary}");
+            say!("sound: {summary}");
             Ok(ExitCode::SUCCESS)
         }
         Err(problems) => {
-            eprintln!("{problems}");
+            complain!("{problems}");
             Ok(ExitCode::from(BAD_INPUT))
         }
     }

@@ -1,5 +1,4 @@
 //! The making of films as seen in a terminal.
-#![allow(clippy::print_stdout, reason = "this is what the command shows")]
 
 use std::{
     io::{IsTerminal, Write, stdout},
@@ -21,15 +20,15 @@ pub fn run(options: &Options) -> Result<()> {
     });
     if stdout().is_terminal() {
         // Clears what the progress left.
-        print!("\r\x1b[K");
+        say_on!("\r\x1b[K");
     }
     match outcome? {
         Outcome::UpToDate(truth) => {
-            println!("up to date: {}", options.out.display());
+            say!("up to date: {}", options.out.display());
             describe(&truth);
         }
         Outcome::Made(truth) => {
-            println!("made: {}", options.out.display());
+            say!("made: {}", options.out.display());
             describe(&truth);
         }
     }
@@ -39,18 +38,18 @@ pub fn run(options: &Options) -> Result<()> {
 /// One line that changes in a terminal, one line a step elsewhere.
 fn show(progress: Progress, percent: usize, before: &str) {
     if stdout().is_terminal() {
-        print!("\r\x1b[K{} … {percent} %", progress.step);
+        say_on!("\r\x1b[K{} … {percent} %", progress.step);
         // A line that cannot be shown must not end the making.
         let _ = stdout().flush();
     } else if progress.step != before {
-        println!("{} …", progress.step);
+        say!("{} …", progress.step);
     }
 }
 
 fn describe(truth: &Truth) {
     for film in &truth.films {
         let of_interest = film.passages.iter().filter(|passage| passage.poi).count();
-        println!(
+        say!(
             "  {}  {} s, {} passages ({}), {of_interest} of them the person of interest",
             film.file,
             film.seconds,

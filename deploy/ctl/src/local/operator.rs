@@ -95,7 +95,7 @@ impl Operator {
         match self.publisher.take_over(mesh).await {
             Ok(taken) => {
                 self.rules = rules;
-                println!("rules in force: {}", self.rules.summary());
+                say!("rules in force: {}", self.rules.summary());
                 Reply::Applied {
                     rules: self.rules.summary(),
                     changed: taken.changed,
@@ -111,7 +111,7 @@ impl Operator {
         if envoy.is_some() && self.confirmed != envoy {
             self.confirmed = envoy;
             if let Err(error) = self.publisher.confirm().await {
-                println!("the rules are not in force: {error}");
+                say!("the rules are not in force: {error}");
             }
         }
     }
@@ -142,7 +142,7 @@ impl Operator {
             }
         }
         if let Err(error) = self.publisher.set_endpoints(endpoints) {
-            println!("cannot write Envoy's endpoints: {error}");
+            say!("cannot write Envoy's endpoints: {error}");
             return;
         }
         for address in leaving {

@@ -87,7 +87,7 @@ pub async fn up(options: &Options) -> anyhow::Result<()> {
             crew.start(group, launch);
         }
     }
-    println!("starting {} programs, {}", members.len() + 1, owner.url());
+    say!("starting {} programs, {}", members.len() + 1, owner.url());
 
     let operator = Operator {
         publisher,
@@ -110,7 +110,7 @@ pub async fn up(options: &Options) -> anyhow::Result<()> {
             () = report_ready(&board, &owner) => {}
             ended = &mut operator => ended.context("the operator failed")?,
         }
-        println!("ending");
+        say!("ending");
         let twice = CancellationToken::new();
         tokio::select! {
             ended = crew.end() => ended.context("the supervisor failed")?,
@@ -122,7 +122,7 @@ pub async fn up(options: &Options) -> anyhow::Result<()> {
         }
     }
     operator.await.context("the operator failed")?;
-    println!("ended");
+    say!("ended");
     Ok(())
 }
 
@@ -130,7 +130,7 @@ pub async fn up(options: &Options) -> anyhow::Result<()> {
 async fn report_ready(board: &Board, owner: &Owner) {
     let all = |reports: &[Report]| reports.iter().all(|report| report.phase == Phase::Ready);
     board.until(all).await;
-    println!("\nall ready: {}  (Ctrl-C ends everything)\n", owner.url());
+    say!("\nall ready: {}  (Ctrl-C ends everything)\n", owner.url());
     std::future::pending().await
 }
 

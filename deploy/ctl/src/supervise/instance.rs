@@ -188,7 +188,7 @@ impl Instance {
             .await
             .is_err()
         {
-            println!("{} does not end, killed", self.launch.name);
+            say!("{} does not end, killed", self.launch.name);
             child.kill();
             let _ = child.ended().await;
         }
@@ -214,18 +214,18 @@ impl Instance {
             failures = if ready { 0 } else { failures + 1 };
             if ready && phase != Phase::Ready {
                 phase = Phase::Ready;
-                println!(
+                say!(
                     "{} ready at {address} after {:.1?}",
                     self.launch.name,
                     started.elapsed()
                 );
             } else if phase == Phase::Ready && failures >= PROBE_FAILURES {
                 phase = Phase::Unready;
-                println!("{} is not ready any more", self.launch.name);
+                say!("{} is not ready any more", self.launch.name);
             } else if phase == Phase::Starting && !complained && started.elapsed() > PATIENCE {
                 complained = true;
                 let said = answer.map_or_else(|error| error.to_string(), |answer| answer.body);
-                println!("{} is not ready yet: {}", self.launch.name, said.trim());
+                say!("{} is not ready yet: {}", self.launch.name, said.trim());
             } else {
                 continue;
             }
@@ -245,12 +245,12 @@ impl Instance {
 
     fn lament(&self, failure: &Failure, after: Duration, pause: Duration) {
         let Failure { reason, last_lines } = failure;
-        println!(
+        say!(
             "{} {reason} after {after:.1?}, starts again in {pause:.1?}",
             self.launch.name
         );
         for line in last_lines {
-            println!("    {line}");
+            say!("    {line}");
         }
     }
 
