@@ -16,7 +16,7 @@ use crate::{
 
 /// Captures cameras and streams their frames to a collector.
 ///
-/// One camera is described by flags; several by [[camera]] tables in the configuration file, with the keys id, source,
+/// One camera is described by flags; several by `camera` tables in the configuration file, with the keys id, source,
 /// width, height, fps, jpeg-quality, stall and stream = { section, event, destination, extra-info }. What a table leaves
 /// out is taken from the flags.
 #[derive(clap::Parser, Clone, Debug)]

@@ -10,9 +10,9 @@
 //!   └── stopped and nothing left
 //! ```
 //!
-//! A link ends for one of five reasons ([`End`]); whatever it leaves unanswered is restored to the outbox and goes out
-//! on the next with the same identity. Live frames go first, backlog follows in spare capacity ([`Credit`]), and while the
-//! collector keeps deferring, backlog is only probed ([`Retry`]).
+//! A link ends for one of five reasons (`End`); whatever it leaves unanswered is restored to the outbox and goes out
+//! on the next with the same identity. Live frames go first, backlog follows in spare capacity (`Credit`), and while the
+//! collector keeps deferring, backlog is only probed (`Retry`).
 
 mod credit;
 mod post;
