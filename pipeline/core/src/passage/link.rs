@@ -121,7 +121,11 @@ fn place_cost(offset: &Offset, look: Option<f32>, trust: f32, rules: &Rules) -> 
     }
     let gate = match offset.speed {
         Some(speed) => JITTER + (DRIFT + SPEED_ERROR * speed) * offset.pause,
-        None => JITTER + (FASTEST * offset.pause).min(BLIND_REACH),
+        None => {
+            let likely = look.is_some_and(|distance| distance <= rules.unlike);
+            let most = if likely { LOOK_REACH } else { BLIND_REACH };
+            JITTER + (FASTEST * offset.pause).min(most)
+        }
     };
     let unbroken = offset.pause <= UNBROKEN.as_secs_f32();
     if offset.left && !unbroken {
@@ -136,12 +140,11 @@ fn place_cost(offset: &Offset, look: Option<f32>, trust: f32, rules: &Rules) -> 
     (offset.course <= allowed).then_some(offset.course / gate)
 }
 
-/// How far from its course a face may be found again by its descriptor, in faces.
+/// How far from its course a face may be found again by its descriptor, in faces. Of a face of unknown speed the course
+/// is not known at all: as far as anybody gets.
 fn look_gate(offset: &Offset) -> f32 {
-    let growth = if offset.speed.is_some() {
-        DRIFT + 1.0
-    } else {
-        FASTEST
-    };
-    (2.0 * JITTER + growth * offset.pause).min(LOOK_REACH)
+    match offset.speed {
+        Some(_) => (2.0 * JITTER + (DRIFT + 1.0) * offset.pause).min(LOOK_REACH),
+        None => 2.0 * JITTER + FASTEST * offset.pause,
+    }
 }

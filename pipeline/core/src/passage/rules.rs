@@ -80,9 +80,9 @@ pub(super) const DRIFT: f32 = 2.0;
 pub(super) const SPEED_ERROR: f32 = 0.25;
 /// A runner near the camera, in faces a second.
 pub(super) const FASTEST: f32 = 12.0;
-/// How far from a face of unknown speed the next observation is taken for the same by place, in faces; two people side by
-/// side are farther apart than a few.
-pub(super) const BLIND_REACH: f32 = 4.0;
+/// How far from a face of unknown speed the next observation is taken for the same by place, in faces: a walker's
+/// way of a second or less, so that a slow camera keeps him, and not much more, since the next may come from there.
+pub(super) const BLIND_REACH: f32 = 6.0;
 /// How far from its course a face is found again by its descriptor, in faces.
 pub(super) const LOOK_REACH: f32 = 8.0;
 /// Ratio of sizes, as a logarithm: box jitter, and what a second of walking towards the camera adds.
