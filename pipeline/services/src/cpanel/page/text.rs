@@ -1,7 +1,8 @@
 //! The plain page's content, in the form of the earlier system.
 
-use std::fmt::Write as _;
+use std::{fmt::Write as _, time::Duration};
 
+use airside_core::Timestamp;
 use airside_runtime::Problem;
 use bytes::Bytes;
 use http::{Request, StatusCode};
@@ -12,6 +13,9 @@ use crate::{
     cpanel::{Panel, registry::Section},
     momentum::{Alert, Analysis},
 };
+
+/// Who passed within this time is counted on the page.
+const COUNTED: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// `text` with everything escaped that means something in HTML, or in the templates here.
 pub(super) fn escape(text: &str) -> String {
@@ -46,6 +50,7 @@ pub(super) async fn content(panel: &Panel) -> String {
             escape(section.id.as_str())
         );
         html.push_str(&seen(section, &analysis));
+        html.push_str(&passed(panel, section).await);
         html.push_str("</pre>\n");
     }
     let _ = write!(html, "<h2>Alert</h2>\n<pre>{}</pre>\n", alarm(&alert));
@@ -73,8 +78,8 @@ async fn newest<T: DeserializeOwned>(panel: &Panel, path: &str) -> Result<Option
 fn seen(section: &Section, analysis: &Result<Option<Analysis>, Problem>) -> String {
     let analysis = match analysis {
         Ok(Some(analysis)) if analysis.section == section.id => analysis,
-        Ok(_) => return "no analysis yet".to_owned(),
-        Err(problem) => return away(problem),
+        Ok(_) => return "no analysis yet\n".to_owned(),
+        Err(problem) => return format!("{}\n", away(problem)),
     };
     let mut text = format!("timestamp: {}\n", analysis.timestamp);
     if analysis.persons.is_empty() {
@@ -92,6 +97,31 @@ fn seen(section: &Section, analysis: &Result<Option<Analysis>, Problem>) -> Stri
         );
     }
     text
+}
+
+/// How many entered and left a section lately.
+async fn passed(panel: &Panel, section: &Section) -> String {
+    let counts = tokio::try_join!(count(panel, section, false), count(panel, section, true));
+    match counts {
+        Ok((entries, exits)) => format!("entries: {entries} | exits: {exits} | within: 24 h\n"),
+        Err(problem) => format!("section is away: {}\n", escape(problem.detail())),
+    }
+}
+
+/// Persons who entered (or, `departed`, left) a section within [`COUNTED`].
+async fn count(panel: &Panel, section: &Section, departed: bool) -> Result<u64, Problem> {
+    let now = Timestamp::now();
+    let (from, host) = (now.before(COUNTED), &section.host);
+    let uri = format!("{host}persons?from={from}&to={now}&departed={departed}&aggregate=count");
+    let request = Request::get(uri)
+        .body(Full::new(Bytes::new()))
+        .map_err(|error| Problem::internal(&error))?;
+    let answer = panel.mesh.send(request, panel.limit).await?;
+    if answer.status() != StatusCode::OK {
+        let detail = format!("it answered {}", answer.status());
+        return Err(Problem::new(StatusCode::BAD_GATEWAY, detail));
+    }
+    serde_json::from_slice(answer.body()).map_err(|error| Problem::internal(&error))
 }
 
 fn alarm(alert: &Result<Option<Alert>, Problem>) -> String {
