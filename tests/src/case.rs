@@ -59,7 +59,7 @@ pub fn case(name: &str, test: impl AsyncFnOnce(&Case) -> Result<()>) {
             // What cannot be removed is emptied by the next run.
             let _ = fs::remove_dir_all(&directory);
         }
-        Ok(Err(error)) => panic!("{error:?}"),
+        Ok(Err(error)) => panic!("{error:#}"),
         Err(panic) => resume_unwind(panic),
     }
 }

@@ -22,12 +22,12 @@ fn grey(width: u32, height: u32) -> Result<Bytes> {
     Ok(encode_jpeg(&Picture::new(width, height, pixels)?, 80)?)
 }
 
-/// A photograph with several faces, one of those that came with the models.
+/// A photograph of four people who face the camera, one of those that came with the models.
 ///
 /// # Errors
 /// There are no models.
 pub fn people() -> Result<Bytes> {
-    let path = case::models()?.join("samples/sample1.jpg");
+    let path = case::models()?.join("samples/sample6.jpg");
     let photograph = fs::read(&path).with_context(|| path.display().to_string())?;
     Ok(photograph.into())
 }

@@ -17,7 +17,8 @@ const ROLES: [&str; 7] = [
 
 fn programs() -> Vec<Spec> {
     let roles = ROLES.map(|role| Spec::role(role, role));
-    roles.into_iter().chain([Spec::agent("agent")]).collect()
+    let agent = Spec::agent("agent").flag("--source", "test://ball");
+    roles.into_iter().chain([agent]).collect()
 }
 
 async fn refused(spec: Spec, named: &[&str]) -> Result<()> {
@@ -81,7 +82,7 @@ fn values_of_single_programs_are_checked_too() {
             &["--source", "ftp://gate", "expected"],
         )
         .await?;
-        refused(agent.flag("--fps", "-1"), &["--fps", "-1"]).await?;
+        refused(agent.flag("--fps", "0"), &["--fps", "0"]).await?;
         let collector = Spec::role("collector", "collector");
         refused(
             collector.flag("--egress", "envoy"),

@@ -1,10 +1,15 @@
 //! Alerts: stored, listed, shown, erased.
 
-use airside_tests::{Site, case, pictures};
+use std::time::Duration;
+
+use airside_tests::{Site, case, eventually, pictures};
 use anyhow::ensure;
 use serde_json::{Value, json};
 
 use super::{FRAME, TIME, answers, call, picture, refuses, with, without};
+
+/// Alerts answer before momentum has heard of it.
+const PASSED_ON_WITHIN: Duration = Duration::from_secs(10);
 
 #[test]
 fn alerts() {
@@ -51,10 +56,11 @@ fn alerts() {
         refuses(&site, &format!("DELETE alerts /{}", ids[0]), "", 404, "").await?;
         let newer = call(&site, "POST alerts /", alert(TIME)).await?;
         ensure!(newer.status < 300);
-        let shown = answers(&site, "GET momentum /alert", "", 200)
-            .await?
-            .json()?;
-        ensure!(shown["timestamp"] == TIME && shown["image"] == image.as_str());
+        eventually("momentum shows the newest", PASSED_ON_WITHIN, async || {
+            let shown = call(&site, "GET momentum /alert", "").await?.json()?;
+            Ok((shown["timestamp"] == TIME && shown["image"] == image.as_str()).then_some(()))
+        })
+        .await?;
 
         for (body, field) in [
             (without(alert(TIME), "persons"), "persons"),

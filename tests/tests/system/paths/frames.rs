@@ -7,6 +7,9 @@ use serde_json::json;
 
 use super::{ANY_TIME, FRAME, TIME, answers, call, person, picture, refuses, with, without};
 
+/// Another frame than the first: place and time tell frames apart that come by REST.
+const LATER: &str = "2020-02-25T14:35:39Z";
+
 #[test]
 fn pictures_by_rest() {
     case("pictures", async |case| {
@@ -55,7 +58,11 @@ fn pictures_by_rest() {
                 refuses(
                     &site,
                     &post,
-                    picture(&pictures::base64(&image)),
+                    with(
+                        picture(&pictures::base64(&image)),
+                        "timestamp",
+                        json!(LATER),
+                    ),
                     422,
                     "image",
                 )
