@@ -154,11 +154,15 @@ impl Ledger {
                     let _ = delivery.answer.send(Ok(noted));
                 }
             }
-            Err(error) => {
-                for delivery in &batch {
-                    self.cameras.remove(&delivery.camera);
+            // One that cannot be carried out shall not stand in the way of the others.
+            Err(Error::Statement(_) | Error::Content { .. }) if batch.len() > 1 => {
+                self.forget(&batch);
+                for delivery in batch {
+                    Box::pin(self.carry_out(vec![delivery])).await;
                 }
-                self.incomplete = true;
+            }
+            Err(error) => {
+                self.forget(&batch);
                 if let Err(problem) = self.health.wrote::<()>(Err(error)) {
                     for delivery in batch {
                         let _ = delivery.answer.send(Err(problem.clone()));
@@ -166,6 +170,14 @@ impl Ledger {
                 }
             }
         }
+    }
+
+    /// What is in memory of these cameras is ahead of the file.
+    fn forget(&mut self, batch: &[Delivery]) {
+        for delivery in batch {
+            self.cameras.remove(&delivery.camera);
+        }
+        self.incomplete = true;
     }
 
     /// Folds and writes frames in one transaction.
