@@ -19,6 +19,8 @@ mod neighbours;
 pub mod outcome;
 mod process;
 mod rest;
+#[cfg(test)]
+mod tests;
 
 use std::{sync::Arc, time::Duration};
 

@@ -12,6 +12,8 @@ mod production;
 mod registry;
 mod results;
 mod routes;
+#[cfg(test)]
+mod tests;
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 

@@ -2,6 +2,8 @@
 
 mod grpc;
 mod rest;
+#[cfg(test)]
+mod tests;
 
 use std::{path::PathBuf, sync::Arc};
 

@@ -8,6 +8,8 @@ mod grpc;
 mod latest;
 mod rest;
 mod result;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 

@@ -56,6 +56,10 @@ impl Trial {
         self.ask(Method::DELETE, path, None, "").await
     }
 
+    pub(crate) async fn put(&self, path: &str) -> Answer {
+        self.ask(Method::PUT, path, None, "").await
+    }
+
     pub(crate) async fn post(&self, path: &str, request_id: Option<&str>, body: &str) -> Answer {
         self.ask(Method::POST, path, request_id, body).await
     }
