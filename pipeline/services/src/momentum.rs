@@ -1,8 +1,8 @@
 //! Momentum: the newest analysis and the newest alert, and the live feed of both. Kept in memory: it is the present, and
 //! after a restart the next frame is a moment away.
 //!
-//! Invariants: newest is by time of capture, not by arrival; a watcher gets the newest of each kind at once and misses, when
-//! it is slow, those in between, never the newest.
+//! Invariants: newest is by time of capture, not by arrival; a watcher gets the newest alert and each camera's newest analysis
+//! at once and misses, when it is slow, those in between, never the newest.
 
 mod grpc;
 mod latest;

@@ -24,8 +24,8 @@ use tower_http::cors::{Any, CorsLayer};
 
 use super::{Alert, Analysis, Present, latest::Held};
 
-/// Ten pictures a second are motion to the eye; those of a quicker camera are among the ones in between.
-const FEED_INTERVAL: Duration = Duration::from_millis(100);
+/// Twenty pictures a second over all cameras: more is no more live, only more to carry.
+const FEED_INTERVAL: Duration = Duration::from_millis(50);
 /// Proxies end a connection that says nothing for a minute; most browsers notice a dead one by silence.
 const KEEP_ALIVE: Duration = Duration::from_secs(10);
 /// A browser that lost the feed asks again after that.

@@ -86,11 +86,20 @@ impl Captured for Analysis {
     fn captured_at(&self) -> Timestamp {
         self.timestamp
     }
+
+    fn source(&self) -> Option<&str> {
+        self.camera.as_deref()
+    }
 }
 
 impl Captured for Alert {
     fn captured_at(&self) -> Timestamp {
         self.timestamp
+    }
+
+    /// Alerts are rare: there is one newest, whoever raised it.
+    fn source(&self) -> Option<&str> {
+        None
     }
 }
 
