@@ -126,10 +126,15 @@ fn a_frame_waits_for_the_section_and_for_alerts() {
     case("stores_away", async |case| {
         let mut gate = Gate::open(case).await?;
         gate.site.kill("section-1")?;
-        expect(&gate.deliver(1).await?, Outcome::Deferred, "section")?;
-        gate.site.restart(case, "section-1").await?;
         gate.site.kill("alerts")?;
-        expect(&gate.deliver(1).await?, Outcome::Deferred, "alerts")?;
+        expect(&gate.deliver(1).await?, Outcome::Deferred, "")?;
+        gate.site.restart(case, "section-1").await?;
+        eventually("only alerts are missing", ACKNOWLEDGED_WITHIN, async || {
+            let deferred = gate.deliver(1).await?;
+            expect(&deferred, Outcome::Deferred, "")?;
+            Ok(deferred.reason.contains("alerts").then_some(()))
+        })
+        .await?;
         gate.site.restart(case, "alerts").await?;
         recorded(&mut gate, 1).await?;
         ensure!(gate.persons().await? == "1" && gate.alerts().await? == "1");
