@@ -4,7 +4,7 @@ use std::{path::Path, time::Duration};
 
 use airside_core::Timestamp;
 use sqlx::{
-    Sqlite, SqlitePool, Transaction,
+    Connection as _, Sqlite, SqliteConnection, SqlitePool, Transaction,
     migrate::Migrator,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
@@ -46,6 +46,7 @@ impl Database {
             SqlitePoolOptions::new()
                 .max_connections(connections)
                 .acquire_timeout(PATIENCE)
+                .after_release(|connection, _| Box::pin(is_reusable(connection)))
         };
         let writer = pool(1)
             .connect_with(options.clone())
@@ -93,5 +94,30 @@ impl Database {
             .execute(&self.writer)
             .await?;
         Ok(())
+    }
+}
+
+/// A disk that is full makes SQLite roll back by itself; the driver then still counts the transaction as open, and
+/// the connection can begin no other.
+async fn is_reusable(connection: &mut SqliteConnection) -> Result<bool, sqlx::Error> {
+    // A roll-back may still be on its way.
+    connection.ping().await?;
+    Ok(!connection.is_in_transaction())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn writing_goes_on_after_sqlite_rolled_back_by_itself() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("persons.sqlite");
+        let schema = sqlx::migrate!("migrations/persons");
+        let database = Database::open(&file, &schema).await.unwrap();
+        let mut write = database.write().await.unwrap();
+        sqlx::query("ROLLBACK").execute(&mut *write).await.unwrap();
+        drop(write);
+        database.probe().await.unwrap();
     }
 }
