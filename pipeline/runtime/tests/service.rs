@@ -1,4 +1,5 @@
 //! A service as its users see it: REST and gRPC on one port, refusals, readiness, replay, drain.
+#![allow(clippy::unwrap_used, reason = "a test fails by it")]
 
 use std::{
     convert::Infallible,
