@@ -230,14 +230,12 @@ async fn one_mesh_at_a_time(mesh: &Mesh<'_>) -> Result<()> {
         "{said}"
     );
     let address = mesh.ingress.trim_start_matches("http://");
-    let elsewhere = mesh
-        .case
-        .directory()
-        .join("elsewhere")
-        .display()
-        .to_string();
-    let args = ["--run-dir", &elsewhere, "--ingress", address];
-    let taken = mesh.ctl("up", &args).await?;
+    let elsewhere = mesh.case.directory().join("elsewhere");
+    let taken = Spec::bare("airsidectl-elsewhere", "airsidectl")
+        .arg("up")
+        .flag("--run-dir", elsewhere)
+        .flag("--ingress", address);
+    let taken = taken.output().await?;
     let said = String::from_utf8_lossy(&taken.stderr).into_owned();
     ensure!(
         !taken.status.success() && said.contains(address) && said.contains("--ingress"),
