@@ -18,7 +18,7 @@
 //! ```
 //!
 //! Invariants:
-//! - No process outlives its [`Process`](process::Process), nor the test run if that is killed.
+//! - No process outlives its [`Process`], nor the test run if that is killed.
 //! - Cases run one at a time: each has the machine to itself, so that its deadlines mean something.
 //! - Nothing is waited for by sleeping: there is a condition and a deadline.
 
