@@ -44,6 +44,8 @@ impl Browser {
         let log = fs::File::create(case.directory().join("chromedriver.log"))?;
         let mut driver = Command::new("setpriv")
             .args(["--pdeathsig", "KILL", "chromedriver", "--port=0"])
+            // A browser that is killed leaves its temporary files.
+            .env("TMPDIR", case.directory())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(log)
