@@ -36,41 +36,43 @@ async fn call(site: &Site, line: &str, body: impl ToString) -> Result<Answer> {
 /// It is answered so.
 async fn answers(site: &Site, line: &str, body: impl ToString, status: u16) -> Result<Answer> {
     let answer = call(site, line, body).await?;
-    ensure!(
-        answer.status == status,
-        "{line}: {} {}",
-        answer.status,
-        answer.text()
-    );
+    let is_so = answer.status == status;
+    ensure!(is_so, "{line}: {} {}", answer.status, answer.text());
     Ok(answer)
 }
 
-/// It is refused with a problem that names the field (empty: none).
-async fn refuses(
-    site: &Site,
-    line: &str,
-    body: impl ToString,
-    status: u16,
-    field: &str,
-) -> Result<()> {
+/// It is answered well, with this text.
+async fn text(site: &Site, line: &str) -> Result<String> {
+    Ok(answers(site, line, "", 200).await?.text())
+}
+
+/// It is answered well, with this JSON.
+async fn read(site: &Site, line: &str) -> Result<Value> {
+    answers(site, line, "", 200).await?.json()
+}
+
+/// It is carried out.
+async fn carried_out(site: &Site, line: &str, body: impl ToString) -> Result<()> {
+    let answer = call(site, line, body).await?;
+    let is_so = (200..300).contains(&answer.status);
+    ensure!(is_so, "{line}: {} {}", answer.status, answer.text());
+    Ok(())
+}
+
+/// It is refused with this status and a problem that names this field, or none: `400 from`, `404`.
+async fn refuses(site: &Site, line: &str, body: impl ToString, refusal: &str) -> Result<()> {
+    let (status, field) = refusal.split_once(' ').unwrap_or((refusal, ""));
+    let status: u16 = status.parse()?;
     let answer = answers(site, line, body, status).await?;
-    let problem = answer.json()?;
-    let kind = answer.header("content-type");
-    ensure!(kind == "application/problem+json", "{line}: {kind}");
-    ensure!(
-        problem["status"] == status && problem["title"].is_string(),
-        "{line}: {problem}"
-    );
-    ensure!(
-        problem["field"].as_str().unwrap_or_default() == field,
-        "{line}: {problem}"
-    );
-    ensure!(
-        problem["detail"]
-            .as_str()
-            .is_some_and(|detail| !detail.is_empty()),
-        "{line}: {problem}"
-    );
+    let (kind, problem) = (answer.header("content-type"), answer.json()?);
+    let detail = problem["detail"].as_str().unwrap_or_default();
+    let is_problem = kind == "application/problem+json"
+        && problem["status"] == status
+        && problem["title"].is_string()
+        && !detail.is_empty();
+    ensure!(is_problem, "{line}: no problem: {kind} {problem}");
+    let named = problem["field"].as_str().unwrap_or_default();
+    ensure!(named == field, "{line}: {field:?} is not named: {problem}");
     Ok(())
 }
 
@@ -127,9 +129,9 @@ fn every_service_answers_what_all_have_in_common() {
             ensure!(ready.json()?["ready"] == true);
             let metrics = answers(&site, &format!("GET {name} /metrics"), "", 200).await?;
             ensure!(metrics.text().contains("airside_requests_total"));
-            refuses(&site, &format!("DELETE {name} /status"), "", 405, "").await?;
-            refuses(&site, &format!("GET {name} /nowhere"), "", 404, "").await?;
-            refuses(&site, &format!("GET {name} /fault"), "", 404, "").await?;
+            refuses(&site, &format!("DELETE {name} /status"), "", "405").await?;
+            refuses(&site, &format!("GET {name} /nowhere"), "", "404").await?;
+            refuses(&site, &format!("GET {name} /fault"), "", "404").await?;
         }
         Ok(())
     });
