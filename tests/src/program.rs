@@ -44,6 +44,8 @@ impl Program {
         let spec = spec
             .flag("--listen", "127.0.0.1:0")
             .flag("--announce", &announce);
+        // One of that name may have run before.
+        let _ = fs::remove_file(&announce);
         let mut program = Self {
             process: spec.start(case)?,
             spec,
@@ -85,7 +87,7 @@ impl Program {
     /// # Errors
     /// As [`start`](Self::start).
     pub async fn restart(&mut self, case: &Case) -> Result<()> {
-        fs::remove_file(&self.announce)?;
+        let _ = fs::remove_file(&self.announce);
         self.process = self.spec.start(case)?;
         self.listening().await?;
         self.ready().await

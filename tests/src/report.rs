@@ -22,8 +22,8 @@ pub struct Comparison<'a> {
     pub airside: (&'a str, Vec<f64>),
     /// The same of the bare counterpart, in the same order of rounds.
     pub bare: (&'a str, Vec<f64>),
-    /// What is wanted.
-    pub goal: Goal,
+    /// What is wanted, if anything is.
+    pub goal: Option<Goal>,
 }
 
 impl Comparison<'_> {
@@ -47,13 +47,18 @@ impl Comparison<'_> {
             println!("  {name:<24} {value:>9.1}  ({low:.1} to {high:.1})  {bar}");
         }
         let ratio = self.ratio();
-        let (wanted, is_met) = match self.goal {
-            Goal::AtMost(most) => (format!("at most {most}"), ratio <= most),
-            Goal::AtLeast(least) => (format!("at least {least}"), ratio >= least),
+        let verdict = match self.goal {
+            Some(Goal::AtMost(most)) => verdict("at most", most, ratio <= most),
+            Some(Goal::AtLeast(least)) => verdict("at least", least, ratio >= least),
+            None => String::new(),
         };
-        let verdict = if is_met { "met" } else { "missed" };
-        println!("  ratio {ratio:.2}, goal {wanted}: {verdict}");
+        println!("  ratio {ratio:.2}{verdict}");
     }
+}
+
+fn verdict(wanted: &str, limit: f64, is_met: bool) -> String {
+    let verdict = if is_met { "met" } else { "missed" };
+    format!(", goal {wanted} {limit}: {verdict}")
 }
 
 fn median(mut values: Vec<f64>) -> f64 {
@@ -71,7 +76,7 @@ mod tests {
             title: "",
             airside: ("a", vec![2.0, 9.0, 4.0]),
             bare: ("b", vec![1.0, 3.0, 4.0]),
-            goal: Goal::AtMost(1.0),
+            goal: None,
         };
         assert!((comparison.ratio() - 2.0).abs() < f64::EPSILON);
     }

@@ -1,23 +1,18 @@
-//! What a process has used so far, by `/proc`.
+//! What a process has used so far.
 
 use std::{fs, time::Duration};
 
 use anyhow::{Context as _, Result};
+use nix::{time::ClockId, unistd::Pid};
 
-/// The kernel counts processor time for `/proc` in hundredths of a second on every architecture that Debian has.
-const TICK: Duration = Duration::from_millis(10);
-
-/// Processor time in user and kernel mode, all threads.
+/// Processor time in user and kernel mode, all threads. By the scheduler's own clock: the counts of `/proc` are sampled, and miss what
+/// threads do between two ticks.
 ///
 /// # Errors
 /// There is no such process.
 pub fn cpu(pid: u32) -> Result<Duration> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
-    // The name, in parentheses, may hold spaces.
-    let fields = stat.rsplit_once(") ").context("a line of proc(5)")?.1;
-    let mut times = fields.split(' ').skip(11);
-    let mut ticks = || -> Result<u32> { Ok(times.next().context("utime and stime")?.parse()?) };
-    Ok(TICK * (ticks()? + ticks()?))
+    let clock = ClockId::pid_cpu_clock_id(Pid::from_raw(pid.try_into()?))?;
+    Ok(clock.now()?.into())
 }
 
 /// Most memory that was ever resident, in bytes.

@@ -15,8 +15,7 @@ use anyhow::Result;
 use clap::Parser as _;
 use futures::{Stream, StreamExt as _, stream};
 use tokio::net::TcpListener;
-use tokio_stream::wrappers::TcpListenerStream;
-use tonic::{Request, Response, Status, Streaming};
+use tonic::{Request, Response, Status, Streaming, transport::server::TcpIncoming};
 
 /// Both grant as many frames, so that neither is held up by the way of a credit.
 const WINDOW: u32 = 64;
@@ -39,9 +38,8 @@ pub(super) fn echo(args: &[String]) -> Result<()> {
             .initial_stream_window_size(4 << 20)
             .initial_connection_window_size(16 << 20)
             .max_frame_size(1 << 20)
-            .tcp_nodelay(true)
             .add_service(FrameIngestServer::new(Echo).max_decoding_message_size(MAX_MESSAGE_BYTES))
-            .serve_with_incoming(TcpListenerStream::new(listener))
+            .serve_with_incoming(TcpIncoming::from(listener).with_nodelay(Some(true)))
             .await?;
         Ok(())
     })
@@ -61,32 +59,36 @@ impl FrameIngest for Echo {
         &self,
         request: Request<Streaming<StreamRequest>>,
     ) -> Result<Response<Self::StreamStream>, Status> {
-        let responses = request.into_inner().flat_map(|request| match request {
-            Ok(request) => stream::iter(answer(request).map(Ok)).left_stream(),
+        let mut frames = 0;
+        let responses = request.into_inner().flat_map(move |request| match request {
+            Ok(request) => stream::iter(answer(request, &mut frames).map(Ok)).left_stream(),
             Err(status) => stream::iter([Err(status)]).right_stream(),
         });
         Ok(Response::new(Box::pin(responses)))
     }
 }
 
-/// An acknowledgement and a credit for a frame, the first credits for the hello.
-fn answer(request: StreamRequest) -> impl Iterator<Item = StreamResponse> + Send {
-    let (acknowledgement, frames) = match request.message {
+/// An acknowledgement for a frame; credits for the hello and then, half a window at a time, for what was taken.
+fn answer(
+    request: StreamRequest,
+    frames: &mut u32,
+) -> impl Iterator<Item = StreamResponse> + Send + use<> {
+    let (acknowledgement, credits) = match request.message {
         Some(stream_request::Message::Frame(frame)) => {
+            *frames += 1;
+            let is_due = frames.is_multiple_of(WINDOW / 2);
             let acknowledgement = Acknowledgement {
                 id: frame.id,
                 outcome: Outcome::Recorded.into(),
                 ..Acknowledgement::default()
             };
-            (
-                Some(stream_response::Message::Acknowledgement(acknowledgement)),
-                1,
-            )
+            (Some(acknowledgement), is_due.then_some(WINDOW / 2))
         }
-        _ => (None, WINDOW),
+        _ => (None, Some(WINDOW)),
     };
-    let credits = stream_response::Message::Credits(Credits { frames });
-    let messages = acknowledgement.into_iter().chain([credits]);
+    let acknowledgement = acknowledgement.map(stream_response::Message::Acknowledgement);
+    let credits = credits.map(|frames| stream_response::Message::Credits(Credits { frames }));
+    let messages = acknowledgement.into_iter().chain(credits);
     messages.map(|message| StreamResponse {
         message: Some(message),
     })
