@@ -40,7 +40,7 @@ test: lint models ## Everything that must hold: lint, then all tests
 bench: setup ## Measure against bare limits in the same run; prints tables of ratios
 	cargo build --workspace --release --locked
 	target/release/airside models pull
-	cargo bench --workspace --locked
+	cargo bench --locked -p airside-vision -p airside-tests --bench analysis --bench capture --bench ingest
 
 clean: ## Remove what was built and made
 	rm -rf target .airside models demo gallery

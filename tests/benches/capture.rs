@@ -12,7 +12,7 @@ use std::{
 };
 
 use airside_tests::{
-    Case, Program, Spec, case,
+    Case, Program, Spec, case_within,
     films::Films,
     report::{Comparison, Goal},
     sink, usage,
@@ -21,6 +21,8 @@ use anyhow::{Result, ensure};
 use clap::Parser as _;
 use serde_json::json;
 
+/// The rounds take four minutes, the film half a minute.
+const DEADLINE: Duration = Duration::from_secs(900);
 const ROUNDS: usize = 5;
 /// Until both sides run evenly.
 const START: Duration = Duration::from_secs(4);
@@ -38,7 +40,7 @@ const FILM: [&str; 8] = [
 ];
 
 fn main() {
-    case("bench-capture", measure);
+    case_within(DEADLINE, "bench-capture", measure);
 }
 
 /// What one run used.

@@ -41,15 +41,19 @@ impl Case {
 /// # Panics
 /// When the test fails or exceeds its deadline.
 pub fn case(name: &str, test: impl AsyncFnOnce(&Case) -> Result<()>) {
+    case_within(DEADLINE, name, test);
+}
+
+/// Runs what takes longer than a test, a benchmark.
+///
+/// # Panics
+/// When it fails or exceeds this deadline.
+pub fn case_within(deadline: Duration, name: &str, test: impl AsyncFnOnce(&Case) -> Result<()>) {
     let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let directory = target().join("test-runs").join(name);
     let end = catch_unwind(AssertUnwindSafe(|| {
-        run(
-            &Case {
-                directory: directory.clone(),
-            },
-            test,
-        )
+        let directory = directory.clone();
+        run(&Case { directory }, deadline, test)
     }));
     if !matches!(end, Ok(Ok(()))) {
         show_logs(&directory);
@@ -64,16 +68,16 @@ pub fn case(name: &str, test: impl AsyncFnOnce(&Case) -> Result<()>) {
     }
 }
 
-fn run(case: &Case, test: impl AsyncFnOnce(&Case) -> Result<()>) -> Result<()> {
+fn run(case: &Case, deadline: Duration, test: impl AsyncFnOnce(&Case) -> Result<()>) -> Result<()> {
     if case.directory.exists() {
         fs::remove_dir_all(&case.directory)?;
     }
     fs::create_dir_all(&case.directory)?;
     let runtime = tokio::runtime::Runtime::new()?;
     runtime.block_on(async {
-        match tokio::time::timeout(DEADLINE, test(case)).await {
+        match tokio::time::timeout(deadline, test(case)).await {
             Ok(result) => result,
-            Err(_) => Err(anyhow!("not done within {DEADLINE:?}")),
+            Err(_) => Err(anyhow!("not done within {deadline:?}")),
         }
     })
 }

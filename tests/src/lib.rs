@@ -37,7 +37,7 @@ pub mod site;
 pub mod usage;
 pub mod wait;
 
-pub use case::{Case, case};
+pub use case::{Case, case, case_within};
 pub use process::{Process, Spec};
 pub use program::Program;
 pub use rest::Answer;
