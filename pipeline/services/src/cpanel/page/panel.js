@@ -100,7 +100,8 @@
     context.lineWidth = Math.max(2, picture.width / 320);
     context.strokeStyle = "#ffd54a";
     for (const box of boxes) context.strokeRect(box.x, box.y, box.width, box.height);
-    const what = `picture of camera ${result.camera ?? "unknown"}, ${result.persons.length} persons marked`;
+    const faces = pixelate.checked ? "pixelated" : "clear";
+    const what = `picture of camera ${result.camera ?? "unknown"}, ${result.persons.length} persons marked, faces ${faces}`;
     canvas.setAttribute("aria-label", what);
     picture.close();
   }
