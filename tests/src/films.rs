@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use airsidectl::footage::{Film, Truth};
+use airside_footage::{Film, Truth};
 use anyhow::{Context as _, Result, ensure};
 use tokio::process::Command;
 

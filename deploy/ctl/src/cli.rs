@@ -2,6 +2,7 @@
 
 mod arguments;
 mod background;
+mod footage;
 mod rules;
 
 pub use arguments::{Arguments, Command};
@@ -11,13 +12,14 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 
-use crate::istio::Problems;
 use crate::local::{self, Client, Reply, Request, Snapshot};
 use crate::logs::Logs;
 use crate::run_dir::{Locked, RunDir};
 use crate::supervise::{Phase, Report};
-use crate::terminal::Table;
-use crate::{footage, load, panel, topology};
+use crate::topology;
+use airside_lab::terminal::Table;
+use airside_lab::{load, panel};
+use airside_mesh::istio::Problems;
 use arguments::{Cameras, Demo, Mesh, Place};
 use rules::Unusable;
 

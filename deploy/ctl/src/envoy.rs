@@ -1,98 +1,18 @@
-//! The mesh in Envoy's words, and Envoy's own state.
+//! The Envoy of the local mesh: its program, its files, and its own state.
 //!
-//! Envoy runs in the directory that holds its files, so every path in them is relative:
-//!
-//! ```text
-//! bootstrap.json                  who watches what
-//! listeners/current/lds.json      two listeners; practically never changes
-//! clusters/current/cds.json       one cluster a service, port and subset
-//! endpoints/current/<cluster>.json  the instances that are ready
-//! routes/current/{egress,ingress}.json  which request goes to which cluster
-//! ```
+//! Envoy runs in the directory that holds its files, so every path in them is relative; which files there are
+//! is told by [`airside_mesh::envoy`].
 //!
 //! `current` is a symbolic link that is replaced by one rename, so a set of files is taken over as
-//! a whole. The four sets are apart so that a change of routes touches no connection, and a change
+//! a whole. The sets are apart so that a change of routes touches no connection, and a change
 //! of endpoints rebuilds no cluster.
 
 mod admin;
-mod bootstrap;
-mod clusters;
-mod endpoints;
 mod folder;
-mod listeners;
 mod program;
 mod publish;
-mod routes;
 
 pub use admin::Admin;
-pub use bootstrap::{Addresses, bootstrap};
-pub use endpoints::Endpoint;
 use folder::Folder;
 pub use program::{Program, ProgramError};
 pub use publish::{Error, Publisher, TakenOver};
-
-use std::collections::BTreeMap;
-
-use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
-
-use crate::mesh::Mesh;
-
-/// HTTP/2 flow control: a 1 MB frame passes without waiting for a window, and a connection
-/// carries several at once. Larger windows gained nothing on one machine.
-const STREAM_WINDOW: u32 = 4 << 20;
-const CONNECTION_WINDOW: u32 = 16 << 20;
-
-/// What is kept of a request so that it can be sent again: a frame and its envelope.
-const BUFFER_LIMIT: u32 = 4 << 20;
-
-/// The rules in Envoy's words, without endpoints.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Translation {
-    /// Every cluster by name.
-    pub clusters: BTreeMap<String, Value>,
-    /// Routes of calls between services.
-    pub egress: Value,
-    /// Routes of calls from outside.
-    pub ingress: Value,
-}
-
-/// Puts the rules into Envoy's words, as istiod would.
-pub fn translate(mesh: &Mesh) -> Translation {
-    Translation {
-        clusters: clusters::all(mesh),
-        egress: routes::egress(mesh),
-        ingress: routes::ingress(mesh),
-    }
-}
-
-/// Name of the cluster of a service's port and subset, as istiod names it.
-fn cluster_name(port: u16, subset: Option<&str>, fqdn: &str) -> String {
-    format!("outbound|{port}|{}|{fqdn}", subset.unwrap_or_default())
-}
-
-/// A watched file of Envoy: `current/<file>` in `folder`.
-fn watched(folder: &str, file: &str) -> Value {
-    json!({
-        "path_config_source": {
-            "path": format!("{folder}/current/{file}"),
-            "watched_directory": { "path": folder },
-        },
-        "resource_api_version": "V3",
-    })
-}
-
-/// A discovery response whose version follows from its content.
-fn discovery(resources: Vec<Value>) -> Value {
-    let text = Value::from(resources.as_slice()).to_string();
-    json!({ "version_info": version(&text), "resources": resources })
-}
-
-/// Twelve hexadecimal digits tell apart every version a mesh will ever have.
-fn version(text: &str) -> String {
-    let digest = Sha256::digest(text.as_bytes());
-    digest[..6]
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
-}

@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::envoy::{Addresses, Program};
+use airside_mesh::envoy::Addresses;
+
+use crate::envoy::Program;
 
 /// What a running mesh tells others about itself.
 #[derive(Debug, Clone, Serialize, Deserialize)]

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use crate::mesh::{Labels, Registry, Service};
+use airside_mesh::{Labels, Registry, Service};
 
 /// Why a topology cannot be used.
 #[derive(Debug, thiserror::Error)]

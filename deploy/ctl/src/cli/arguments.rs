@@ -9,7 +9,7 @@ use tracing_subscriber::EnvFilter;
 
 use super::rules;
 use crate::local::{self, Flag, Wanted};
-use crate::{footage, load};
+use airside_lab::load;
 
 /// Runs, changes and measures Airside on this machine.
 #[derive(Debug, Parser)]
@@ -181,7 +181,7 @@ impl Toggle {
 #[derive(Debug, Subcommand)]
 pub enum Demo {
     /// Make two films of people passing, and the truth about them.
-    Footage(footage::Options),
+    Footage(airside_footage::Options),
 }
 
 /// How to start a mesh.

@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use super::BAD_INPUT;
-use crate::istio::Source;
-use crate::mesh::{Rules, resolve};
 use crate::topology::Topology;
+use airside_mesh::istio::Source;
+use airside_mesh::{Rules, resolve};
 
 /// Files that cannot be used as rules.
 #[derive(Debug, thiserror::Error)]

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use super::routes;
-use crate::fetch::{self, Client};
+use airside_lab::fetch::{self, Client};
+use airside_mesh::envoy::files;
 
 /// Envoy answers its admin port within milliseconds; seconds mean it hangs.
 const DEADLINE: Duration = Duration::from_secs(5);
@@ -40,8 +40,8 @@ impl Set {
     fn prefix(self) -> String {
         match self {
             Self::Clusters => "cluster_manager.cds".to_owned(),
-            Self::Egress => rds(routes::EGRESS),
-            Self::Ingress => rds(routes::INGRESS),
+            Self::Egress => rds(files::EGRESS),
+            Self::Ingress => rds(files::INGRESS),
         }
     }
 }

@@ -1,13 +1,11 @@
 //! A set of files that is replaced as a whole.
 
-use std::collections::BTreeMap;
 use std::io;
 use std::os::unix::fs::symlink;
 use std::path::PathBuf;
 use std::{fs, process};
 
-/// Files by name.
-pub(super) type Files = BTreeMap<String, String>;
+use airside_mesh::envoy::files::Files;
 
 /// A directory with a link `current` to the newest generation of its files.
 #[derive(Debug)]

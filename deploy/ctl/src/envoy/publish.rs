@@ -15,22 +15,17 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use airside_lab::fetch;
+use airside_mesh::Mesh;
+use airside_mesh::envoy::files::{
+    self, CLUSTERS_FILE, cluster_files, endpoint_files, listener_files, route_file, route_files,
+    version_of,
+};
+use airside_mesh::envoy::{Addresses, Endpoint, Translation, bootstrap, translate};
 use serde_json::Value;
 
 use super::admin::Set;
-use super::folder::Files;
-use super::{
-    Addresses, Admin, Endpoint, Folder, Program, Translation, bootstrap, discovery, endpoints,
-    listeners, routes, translate,
-};
-use crate::fetch;
-use crate::mesh::Mesh;
-
-/// Folder and file of the clusters.
-pub(super) const CLUSTERS: &str = "clusters";
-pub(super) const CLUSTERS_FILE: &str = "cds.json";
-/// File of the listeners.
-pub(super) const LISTENERS_FILE: &str = "lds.json";
+use super::{Admin, Folder, Program};
 
 /// Envoy takes a file over within milliseconds of its rename.
 const TAKE_OVER_DEADLINE: Duration = Duration::from_secs(10);
@@ -83,23 +78,22 @@ impl Publisher {
     /// What the file system says.
     pub fn create(directory: PathBuf, addresses: &Addresses, mesh: Mesh) -> io::Result<Self> {
         let folder = |name: &str| Folder::create(directory.join(name));
-        let lds = discovery(listeners::all(addresses)).to_string();
-        folder(listeners::FOLDER)?.publish(Files::from([(LISTENERS_FILE.to_owned(), lds)]))?;
+        folder(files::LISTENERS)?.publish(listener_files(addresses))?;
         std::fs::write(
             directory.join("bootstrap.json"),
             bootstrap(addresses).to_string(),
         )?;
         let mut publisher = Self {
-            clusters: folder(CLUSTERS)?,
-            endpoints: folder(endpoints::FOLDER)?,
-            routes: folder(listeners::ROUTES)?,
+            clusters: folder(files::CLUSTERS)?,
+            endpoints: folder(files::ENDPOINTS)?,
+            routes: folder(files::ROUTES)?,
             admin: Admin::new(addresses.admin),
             directory,
             ready: Vec::new(),
             mesh,
         };
         let translation = translate(&publisher.mesh);
-        let files = publisher.endpoint_files(&publisher.mesh);
+        let files = endpoint_files(&publisher.mesh, &publisher.ready);
         publisher.endpoints.publish(files)?;
         publisher
             .clusters
@@ -128,11 +122,8 @@ impl Publisher {
         let routes = route_files(&translation);
         self.wait(Set::Clusters, &version_of(&clusters, CLUSTERS_FILE), 0)
             .await?;
-        for (set, name) in [
-            (Set::Egress, routes::EGRESS),
-            (Set::Ingress, routes::INGRESS),
-        ] {
-            self.wait(set, &version_of(&routes, &format!("{name}.json")), 0)
+        for (set, name) in [(Set::Egress, files::EGRESS), (Set::Ingress, files::INGRESS)] {
+            self.wait(set, &version_of(&routes, &route_file(name)), 0)
                 .await?;
         }
         Ok(())
@@ -155,7 +146,8 @@ impl Publisher {
             Err(error) => {
                 self.routes.publish(route_files(&before))?;
                 self.clusters.publish(cluster_files(&before.clusters))?;
-                self.endpoints.publish(self.endpoint_files(&self.mesh))?;
+                self.endpoints
+                    .publish(endpoint_files(&self.mesh, &self.ready))?;
                 Err(error)
             }
         }
@@ -169,8 +161,8 @@ impl Publisher {
     ) -> Result<bool, Error> {
         let mut union = before.clusters.clone();
         union.extend(after.clusters.clone());
-        let mut endpoints = self.endpoint_files(&self.mesh);
-        endpoints.extend(self.endpoint_files(mesh));
+        let mut endpoints = endpoint_files(&self.mesh, &self.ready);
+        endpoints.extend(endpoint_files(mesh, &self.ready));
         self.endpoints.publish(endpoints)?;
         let mut changed = self.publish_clusters(&union).await?;
 
@@ -181,15 +173,15 @@ impl Publisher {
         let files = route_files(after);
         if self.routes.publish(files.clone())? {
             changed = true;
-            let version = |name: &str| version_of(&files, &format!("{name}.json"));
-            self.wait(Set::Egress, &version(routes::EGRESS), refusals.0)
+            let version = |name: &str| version_of(&files, &route_file(name));
+            self.wait(Set::Egress, &version(files::EGRESS), refusals.0)
                 .await?;
-            self.wait(Set::Ingress, &version(routes::INGRESS), refusals.1)
+            self.wait(Set::Ingress, &version(files::INGRESS), refusals.1)
                 .await?;
         }
 
         changed |= self.publish_clusters(&after.clusters).await?;
-        self.endpoints.publish(self.endpoint_files(mesh))?;
+        self.endpoints.publish(endpoint_files(mesh, &self.ready))?;
         Ok(changed)
     }
 
@@ -239,18 +231,9 @@ impl Publisher {
     /// What the file system says.
     pub fn set_endpoints(&mut self, ready: Vec<Endpoint>) -> io::Result<()> {
         self.ready = ready;
-        self.endpoints.publish(self.endpoint_files(&self.mesh))?;
+        self.endpoints
+            .publish(endpoint_files(&self.mesh, &self.ready))?;
         Ok(())
-    }
-
-    fn endpoint_files(&self, mesh: &Mesh) -> Files {
-        let assignments = endpoints::assignments(mesh, &self.ready).into_iter();
-        assignments
-            .map(|(cluster, assignment)| {
-                let response = discovery(vec![assignment]);
-                (endpoints::file(&cluster), response.to_string())
-            })
-            .collect()
     }
 }
 
@@ -269,33 +252,4 @@ impl Admin {
         }
         Ok(())
     }
-}
-
-fn cluster_files(clusters: &BTreeMap<String, Value>) -> Files {
-    let response = discovery(clusters.values().cloned().collect());
-    Files::from([(CLUSTERS_FILE.to_owned(), response.to_string())])
-}
-
-fn route_files(translation: &Translation) -> Files {
-    let file = |name: &str, routes: &Value| {
-        (
-            format!("{name}.json"),
-            discovery(vec![routes.clone()]).to_string(),
-        )
-    };
-    Files::from([
-        file(routes::EGRESS, &translation.egress),
-        file(routes::INGRESS, &translation.ingress),
-    ])
-}
-
-fn version_of(files: &Files, name: &str) -> String {
-    let response: Value = files
-        .get(name)
-        .and_then(|text| serde_json::from_str(text).ok())
-        .unwrap_or_default();
-    response["version_info"]
-        .as_str()
-        .unwrap_or_default()
-        .to_owned()
 }

@@ -3,7 +3,7 @@
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 
-use crate::envoy::Addresses;
+use airside_mesh::envoy::Addresses;
 
 /// A listening address and the flag that changes it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

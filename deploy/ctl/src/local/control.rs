@@ -9,9 +9,9 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{mpsc, oneshot};
 
-use crate::istio::Source;
 use crate::run_dir::Owner;
 use crate::supervise::Report;
+use airside_mesh::istio::Source;
 
 /// Rules of a whole directory fit many times.
 const LINE_LIMIT: u64 = 8 << 20;

@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 
 use super::Options;
-use crate::envoy::{Addresses, Program};
+use airside_mesh::envoy::Addresses;
+
+use crate::envoy::Program;
 use crate::run_dir::RunDir;
 use crate::supervise::{Launch, Reached};
 use crate::topology::{Places, Workload};

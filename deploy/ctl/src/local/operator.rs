@@ -7,11 +7,12 @@ use tokio_util::sync::CancellationToken;
 
 use super::control::{Asked, Reply, Request, Snapshot};
 use super::launch::ENVOY;
-use crate::envoy::{Endpoint, Publisher};
-use crate::mesh::{Labels, Registry, Rules, Service, resolve};
+use crate::envoy::Publisher;
 use crate::run_dir::Owner;
 use crate::supervise::{Board, Phase};
 use crate::topology::Workload;
+use airside_mesh::envoy::Endpoint;
+use airside_mesh::{Labels, Registry, Rules, Service, resolve};
 
 /// What an instance is in the mesh.
 #[derive(Debug, Clone)]

@@ -14,11 +14,11 @@ use super::control::Server;
 use super::launch;
 use super::operator::{Membership, Operator};
 use crate::envoy::{Program, Publisher};
-use crate::istio::Source;
-use crate::mesh::{Rules, resolve};
 use crate::run_dir::{Locked, Owner, RunDir};
 use crate::supervise::{Board, Crew, Group, Phase, Report};
 use crate::topology::Topology;
+use airside_mesh::istio::Source;
+use airside_mesh::{Rules, resolve};
 
 /// What is to run, and where.
 #[derive(Debug, Clone)]

@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::board::{Board, Phase};
 use super::child::{Child, Start};
-use crate::fetch::Client;
+use airside_lab::fetch::Client;
 
 /// How often a starting instance is asked, and one that was ready.
 const EAGER: Duration = Duration::from_millis(50);

@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use airsidectl::envoy::{Addresses, Endpoint, Program, Publisher};
-use airsidectl::istio::Source;
-use airsidectl::mesh::{self, Mesh, Registry, Rules, Service};
+use airside_mesh::envoy::{Addresses, Endpoint};
+use airside_mesh::istio::Source;
+use airside_mesh::{self as mesh, Mesh, Registry, Rules, Service};
+use airsidectl::envoy::{Program, Publisher};
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::combinators::BoxBody;

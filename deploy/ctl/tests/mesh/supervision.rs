@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use airsidectl::fetch::Client;
+use airside_lab::fetch::Client;
 use airsidectl::local::Snapshot;
 use airsidectl::supervise::{Phase, Report};
 

@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
-use airsidectl::envoy::translate;
-use airsidectl::istio::Source;
-use airsidectl::mesh::{Registry, Rules, Service, resolve};
+use airside_mesh::envoy::translate;
+use airside_mesh::istio::Source;
+use airside_mesh::{Registry, Rules, Service, resolve};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 

@@ -1,8 +1,8 @@
 //! What was counted and alerted, against what truly happened.
 
 use airside_core::{Event, Timestamp};
+use airside_footage::Film;
 use airside_tests::{Site, films::Films};
-use airsidectl::footage::Film;
 use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
 

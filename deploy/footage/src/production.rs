@@ -317,7 +317,7 @@ mod tests {
     use std::path::PathBuf;
 
     use super::*;
-    use crate::footage::rehearsal::LEAST_FACE;
+    use crate::rehearsal::LEAST_FACE;
 
     fn models() -> PathBuf {
         let default = concat!(env!("CARGO_MANIFEST_DIR"), "/../../models");

@@ -23,7 +23,6 @@ mod production;
 mod rehearsal;
 mod scene;
 mod schedule;
-mod terminal;
 mod truth;
 
 use std::{
@@ -32,7 +31,6 @@ use std::{
 };
 
 pub use production::make;
-pub use terminal::run;
 pub use truth::{Film, Passage, PersonOfInterest, Recipe, Truth};
 
 /// What shall be made, and where.

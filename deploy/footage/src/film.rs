@@ -130,7 +130,7 @@ mod tests {
     use gstreamer_app::AppSink;
 
     use super::*;
-    use crate::footage::schedule::{self, Part};
+    use crate::schedule::{self, Part};
 
     const STAGE: Stage = Stage {
         width: 320,

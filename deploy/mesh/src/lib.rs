@@ -8,6 +8,9 @@
 //!
 //! Invariant: every reference inside a [`Mesh`] leads somewhere. Translation therefore cannot fail.
 
+pub mod envoy;
+pub mod istio;
+
 mod destinations;
 mod gateways;
 mod registry;
@@ -21,7 +24,7 @@ pub use rules::Rules;
 
 use std::collections::BTreeMap;
 
-use crate::istio::{HttpMatch, SimpleLoadBalancer};
+use istio::{HttpMatch, SimpleLoadBalancer};
 
 /// Labels of an instance, or those that a subset asks for.
 pub type Labels = BTreeMap<String, String>;

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use serde_json::{Value, json};
 
-use super::{listeners, publish, watched};
+use super::files::{self, watched};
 
 /// Where Envoy listens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -23,8 +23,8 @@ pub fn bootstrap(addresses: &Addresses) -> Value {
         "node": { "id": "airside", "cluster": "airside" },
         "admin": { "address": socket(addresses.admin) },
         "dynamic_resources": {
-            "lds_config": watched(listeners::FOLDER, publish::LISTENERS_FILE),
-            "cds_config": watched(publish::CLUSTERS, publish::CLUSTERS_FILE),
+            "lds_config": watched(files::LISTENERS, files::LISTENERS_FILE),
+            "cds_config": watched(files::CLUSTERS, files::CLUSTERS_FILE),
         },
         "overload_manager": { "resource_monitors": [connection_limit()] },
     })

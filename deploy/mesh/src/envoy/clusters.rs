@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::{BUFFER_LIMIT, CONNECTION_WINDOW, STREAM_WINDOW, cluster_name, endpoints, watched};
+use super::files::{ENDPOINTS, watched};
+use super::{BUFFER_LIMIT, CONNECTION_WINDOW, STREAM_WINDOW, cluster_name, endpoints};
 use crate::istio::SimpleLoadBalancer;
-use crate::mesh::{Host, Mesh, Policy, ServicePort};
+use crate::{Host, Mesh, Policy, ServicePort};
 
 /// Cluster of hosts outside the mesh; the name is istiod's.
 pub(super) const PASSTHROUGH: &str = "PassthroughCluster";
@@ -46,7 +47,7 @@ fn cluster(name: &str, port: &ServicePort, policy: &Policy) -> Value {
         "name": name,
         "type": "EDS",
         "eds_cluster_config": {
-            "eds_config": watched(endpoints::FOLDER, &endpoints::file(name)),
+            "eds_config": watched(ENDPOINTS, &endpoints::file(name)),
             "service_name": name,
         },
         "connect_timeout": "10s",

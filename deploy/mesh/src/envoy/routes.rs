@@ -4,12 +4,9 @@ use serde_json::{Map, Value, json};
 
 use super::cluster_name;
 use super::clusters::PASSTHROUGH;
+use super::files::{EGRESS, INGRESS};
 use crate::istio::{HttpMatch, StringMatch};
-use crate::mesh::{Action, Host, IngressHost, Mesh, Route, Target};
-
-/// Names of the two route configurations.
-pub(super) const EGRESS: &str = "egress";
-pub(super) const INGRESS: &str = "ingress";
+use crate::{Action, Host, IngressHost, Mesh, Route, Target};
 
 /// Marks a call that leaves the mesh.
 const PASSED: &str = "x-airside-egress";

@@ -5,10 +5,10 @@ use std::{
     sync::Mutex,
 };
 
-use super::{Options, Outcome, Progress, Result, Truth, make};
+use airside_footage::{Options, Outcome, Progress, Result, Truth, make};
 
 /// Makes the films and shows how far it is.
-pub fn run(options: &Options) -> Result<()> {
+pub(super) fn run(options: &Options) -> Result<()> {
     let shown = Mutex::new(("", usize::MAX));
     let outcome = make(options, &|progress| {
         let percent = 100 * progress.done / progress.of.max(1);

@@ -6,10 +6,7 @@ use std::net::SocketAddr;
 use serde_json::{Value, json};
 
 use super::cluster_name;
-use crate::mesh::{Labels, Mesh};
-
-/// Folder of the endpoint files.
-pub(super) const FOLDER: &str = "endpoints";
+use crate::{Labels, Mesh};
 
 /// An instance that takes calls.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -2,20 +2,16 @@
 
 use serde_json::{Value, json};
 
+use super::BUFFER_LIMIT;
 use super::bootstrap::Addresses;
 use super::clusters::{dns_cache, http2};
-use super::{BUFFER_LIMIT, routes, watched};
-
-/// Folder of the listeners' file.
-pub(super) const FOLDER: &str = "listeners";
-/// Folder of the route files that the listeners watch.
-pub(super) const ROUTES: &str = "routes";
+use super::files::{EGRESS, INGRESS, ROUTES, route_file, watched};
 
 /// Both listeners.
 pub(super) fn all(addresses: &Addresses) -> Vec<Value> {
     vec![
-        listener(routes::INGRESS, addresses.ingress, &ingress()),
-        listener(routes::EGRESS, addresses.egress, &egress()),
+        listener(INGRESS, addresses.ingress, &ingress()),
+        listener(EGRESS, addresses.egress, &egress()),
     ]
 }
 
@@ -79,7 +75,7 @@ fn manager(name: &str, differences: &Value) -> Value {
         "stat_prefix": name,
         "rds": {
             "route_config_name": name,
-            "config_source": watched(ROUTES, &format!("{name}.json")),
+            "config_source": watched(ROUTES, &route_file(name)),
         },
         "http2_protocol_options": http2(),
         "normalize_path": true,

@@ -1,0 +1,42 @@
+//! The system seen from outside: load is driven at its entrance, answers are counted and shown.
+//!
+//! ```text
+//! panel, load ── fetch (one HTTP request)
+//!      └── terminal (tables, bars)
+//! ```
+//!
+//! Nothing here knows how the system was started: the same works on one machine and on a cluster.
+
+/// A line for whoever runs the command. Nobody may be reading any more (`airsidectl status | head -1`), and that must not end
+/// what runs behind the words.
+#[macro_export]
+macro_rules! say {
+    ($($text:tt)*) => {{
+        use std::io::Write as _;
+        let _ = writeln!(std::io::stdout(), $($text)*);
+    }};
+}
+
+/// The same without ending the line.
+#[macro_export]
+macro_rules! say_on {
+    ($($text:tt)*) => {{
+        use std::io::Write as _;
+        let _ = write!(std::io::stdout(), $($text)*);
+    }};
+}
+
+/// A line on standard error.
+#[macro_export]
+macro_rules! complain {
+    ($($text:tt)*) => {{
+        use std::io::Write as _;
+        let _ = writeln!(std::io::stderr(), $($text)*);
+    }};
+}
+
+pub mod fetch;
+pub mod load;
+pub mod panel;
+pub mod platform;
+pub mod terminal;

@@ -1,0 +1,84 @@
+//! What experiments need from wherever the system runs.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use airside_mesh::istio::Source;
+use anyhow::Result;
+use http::Method;
+
+use crate::fetch::Answer;
+
+/// A running system that can be changed and looked at: the local mesh, or a cluster.
+///
+/// Everything here waits until it is done: rules are in force, instances take traffic or are gone.
+pub trait Platform {
+    /// Where clients reach the system, `http://host:port`.
+    fn entrance(&self) -> &str;
+
+    /// Puts rules in force over those there are.
+    ///
+    /// # Errors
+    /// They are refused, with the place in the file; the rules before stay in force.
+    fn apply(&self, rules: Vec<Source>) -> impl Future<Output = Result<Change>>;
+
+    /// Puts the default rules in force and no others.
+    ///
+    /// # Errors
+    /// The platform does not answer.
+    fn reset(&self) -> impl Future<Output = Result<Change>>;
+
+    /// Runs this many instances of a workload, `cpanel-v2`. New ones are ready when this returns, the others drained
+    /// and ended.
+    ///
+    /// # Errors
+    /// There is no such workload, it runs only once, or an instance does not become ready.
+    fn scale(&self, workload: &str, replicas: u32) -> impl Future<Output = Result<()>>;
+
+    /// Every instance there is.
+    ///
+    /// # Errors
+    /// The platform does not answer.
+    fn instances(&self) -> impl Future<Output = Result<Vec<Instance>>>;
+
+    /// Asks one instance itself, past the mesh.
+    ///
+    /// # Errors
+    /// There is no such instance, or it does not answer.
+    fn ask(
+        &self,
+        instance: &str,
+        method: Method,
+        path: &str,
+    ) -> impl Future<Output = Result<Answer>>;
+
+    /// Counters and gauges of the proxies, under Envoy's names, summed where there are several.
+    ///
+    /// # Errors
+    /// A proxy does not answer.
+    fn proxy_counters(&self) -> impl Future<Output = Result<BTreeMap<String, u64>>>;
+}
+
+/// A change of rules that is in force.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Change {
+    /// From the request to the proxies' last report.
+    pub elapsed: Duration,
+}
+
+/// An instance of a workload.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Instance {
+    /// As a pod would be named, `cpanel-v2-0`.
+    pub name: String,
+    /// Host name of its service, `cpanel`.
+    pub service: String,
+    /// Its version, `v2`.
+    pub version: String,
+    /// Whether it takes traffic.
+    pub ready: bool,
+    /// Where it listens, once it does.
+    pub address: Option<SocketAddr>,
+}
