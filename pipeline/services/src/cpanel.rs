@@ -6,6 +6,7 @@
 
 mod abilities;
 mod forward;
+mod mesh_view;
 mod page;
 mod panel;
 mod production;
@@ -23,6 +24,7 @@ use arc_swap::ArcSwap;
 use http::Uri;
 
 use abilities::Abilities;
+use mesh_view::MeshView;
 use registry::Registry;
 pub use registry::RegistryError;
 use results::Results;
@@ -44,6 +46,9 @@ pub struct Settings {
     /// Time that a neighbour has to answer.
     #[arg(long, env = "AIRSIDE_NEIGHBOUR_TIMEOUT", default_value = "15s", value_name = "TIME", value_parser = parse::duration)]
     pub neighbour_timeout: Duration,
+    /// Where the mesh's view is to be had, which `GET /mesh` and the page show; without it they do not.
+    #[arg(long, env = "AIRSIDE_MESH_VIEW", value_name = "http://HOST:PORT/PATH", value_parser = mesh_view::address)]
+    pub mesh_view: Option<Uri>,
     /// Where the other services are.
     #[command(flatten)]
     pub hosts: Hosts,
@@ -107,6 +112,7 @@ struct Panel {
     registry: ArcSwap<Registry>,
     results: Results,
     abilities: Abilities,
+    mesh_view: MeshView,
 }
 
 /// Reads the registry and binds the port.
@@ -126,6 +132,7 @@ pub async fn build(settings: &Settings) -> Result<Bound, Error> {
         registry: ArcSwap::from_pointee(registry),
         results: results.clone(),
         abilities: Abilities::default(),
+        mesh_view: MeshView::new(settings.mesh_view.clone()),
     });
     let momentum = service.mesh().channel(&settings.hosts.momentum_grpc);
     let grpc = results::Grpc::new(momentum, results, service.identity().clone());

@@ -18,7 +18,7 @@ use http::{StatusCode, Uri};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
-use super::{Panel, forward::forward, page, panel, production, registry::Registry};
+use super::{Panel, forward::forward, mesh_view, page, panel, production, registry::Registry};
 
 pub(super) fn routes(panel: Arc<Panel>, drain: CancellationToken) -> Router {
     let feed = async move |State(panel): State<Arc<Panel>>, request: Request| {
@@ -35,6 +35,7 @@ pub(super) fn routes(panel: Arc<Panel>, drain: CancellationToken) -> Router {
         .route("/", get(page::index))
         .route("/index", get(page::index))
         .route("/panel", get(panel::about))
+        .route("/mesh", get(mesh_view::view))
         .route("/config", put(reload))
         .route(
             "/production",

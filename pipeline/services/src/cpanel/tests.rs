@@ -30,6 +30,11 @@ struct Desk {
 
 /// Every neighbour of the panel is at `origin`.
 async fn start(version: &str, origin: &str) -> Desk {
+    start_with(version, origin, &[]).await
+}
+
+/// The same with more settings.
+async fn start_with(version: &str, origin: &str, more: &[&str]) -> Desk {
     let directory = tempfile::tempdir().unwrap();
     let registry = directory.path().join("panel.toml");
     write(&registry, origin);
@@ -46,6 +51,7 @@ async fn start(version: &str, origin: &str) -> Desk {
     ] {
         flags.extend([flag, origin]);
     }
+    flags.extend(more);
     let settings = Settings::try_parse_from(flags).unwrap();
     let panel = Trial::run(build(&settings).await.unwrap());
     Desk {
@@ -245,4 +251,44 @@ async fn what_the_mesh_answers_passes_but_that_it_reached_nobody() {
     );
     let nobody = panel.get("/sections/1/status").await;
     assert_eq!(nobody.status, StatusCode::BAD_GATEWAY);
+}
+
+#[tokio::test]
+async fn the_meshs_view_is_handed_on_as_it_is() {
+    let view = json!({"taken": "2020-02-25T14:35:38.204522Z", "services": [{"name": "<b>"}]});
+    let routes = Router::new()
+        .route("/mesh", get(async move || axum::Json(view)))
+        .route("/text", get(async || "no JSON"))
+        .route("/long", get(async || " ".repeat(3 << 20)))
+        .route("/hangs", get(std::future::pending::<()>));
+    let source = proxy(routes).await;
+    for (path, status, said) in [
+        ("mesh", 200, "\"<b>\""),
+        ("text", 502, "is no JSON"),
+        ("long", 502, "too long"),
+        ("nowhere", 502, "answered 404"),
+        ("hangs", 504, "did not"),
+    ] {
+        let source = format!("{source}/{path}");
+        let Desk { panel, .. } = &start_with("v2", NOBODY, &["--mesh-view", &source]).await;
+        // The second time it is remembered, good or bad.
+        for _ in 0..2 {
+            let answer = panel.get("/mesh").await;
+            assert_eq!(answer.status.as_u16(), status, "{path}: {}", answer.body);
+            assert!(answer.body.contains(said), "{path}: {}", answer.body);
+        }
+        assert_eq!(panel.get("/panel").await.json()["mesh-view"], true);
+    }
+}
+
+#[tokio::test]
+async fn without_a_source_there_is_no_view_of_the_mesh() {
+    let Desk { panel, .. } = &start("v2", NOBODY).await;
+    let none = panel.get("/mesh").await;
+    assert_eq!(none.status, StatusCode::NOT_FOUND);
+    assert!(none.body.contains("the mesh's view is not configured"));
+    assert_eq!(panel.get("/panel").await.json()["mesh-view"], false);
+    for wrong in ["127.0.0.1:1/mesh", "https://a:1/mesh", "http://a:b@c:1/"] {
+        assert!(mesh_view::address(wrong).is_err(), "{wrong}");
+    }
 }
