@@ -8,6 +8,8 @@ use std::time::Duration;
 use airside_mesh::istio::Source;
 use anyhow::Result;
 use http::Method;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::fetch::Answer;
 
@@ -36,6 +38,12 @@ pub trait Platform {
     /// # Errors
     /// There is no such workload, it runs only once, or an instance does not become ready.
     fn scale(&self, workload: &str, replicas: u32) -> impl Future<Output = Result<()>>;
+
+    /// The rules in force, document by document.
+    ///
+    /// # Errors
+    /// The platform does not answer.
+    fn documents(&self) -> impl Future<Output = Result<Vec<Document>>>;
 
     /// Every instance there is.
     ///
@@ -66,6 +74,32 @@ pub trait Platform {
 pub struct Change {
     /// From the request to the proxies' last report.
     pub elapsed: Duration,
+}
+
+/// A rule in force.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Document {
+    /// `VirtualService`, `DestinationRule` or `Gateway`.
+    pub kind: String,
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+    /// Where it was read from.
+    pub file: String,
+    /// The document as it was given, from `apiVersion` to `spec`.
+    pub manifest: Value,
+}
+
+impl Document {
+    /// The document as a file, to be applied again. JSON is YAML.
+    pub fn source(&self) -> Source {
+        Source {
+            file: self.file.clone(),
+            text: self.manifest.to_string(),
+        }
+    }
 }
 
 /// An instance of a workload.

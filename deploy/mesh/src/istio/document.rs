@@ -32,6 +32,8 @@ pub struct Document {
     pub namespace: String,
     /// The rule itself.
     pub resource: Resource,
+    /// The whole document as it was given.
+    pub manifest: Value,
 }
 
 /// The kinds of rule that are read.
@@ -130,7 +132,7 @@ struct Metadata {
 }
 
 fn parse(origin: Origin, value: Value) -> Result<Document, Problem> {
-    let envelope: Envelope = typed(&origin, "", value)?;
+    let envelope: Envelope = typed(&origin, "", value.clone())?;
     let known = envelope
         .api_version
         .split_once('/')
@@ -161,6 +163,7 @@ fn parse(origin: Origin, value: Value) -> Result<Document, Problem> {
             .namespace
             .unwrap_or_else(|| "default".to_owned()),
         resource,
+        manifest: value,
     })
 }
 
