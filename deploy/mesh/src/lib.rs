@@ -12,12 +12,14 @@ pub mod envoy;
 pub mod istio;
 
 mod destinations;
+mod explain;
 mod gateways;
 mod registry;
 mod resolve;
 mod routes;
 mod rules;
 
+pub use explain::{HostWords, explain};
 pub use registry::{Registry, Service, ServicePort};
 pub use resolve::resolve;
 pub use rules::Rules;
@@ -101,8 +103,8 @@ pub struct Route {
 /// What happens to a request.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Action {
-    /// It goes to one of these, by weight. Never empty; the weights are not all 0.
-    Forward(Vec<Target>),
+    /// It goes on to a service.
+    Forward(Forward),
     /// It is answered at once.
     Respond {
         /// HTTP status.
@@ -110,6 +112,13 @@ pub enum Action {
         /// Body, may be empty.
         body: String,
     },
+}
+
+/// How a request goes on to a service.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Forward {
+    /// It goes to one of these, by weight. Never empty; the weights are not all 0.
+    pub targets: Vec<Target>,
 }
 
 /// Part of a service, with its share of a rule's requests.

@@ -1,7 +1,7 @@
 //! The rules of one VirtualService, checked for one place where they are in force.
 
 use super::destinations::Destinations;
-use super::{Action, Registry, Route, Target};
+use super::{Action, Forward, Registry, Route, Target};
 use crate::istio::{
     Document, HttpMatch, HttpRoute, Problem, Problems, RouteDestination, StringMatch,
     VirtualService,
@@ -135,7 +135,7 @@ impl RouteCheck<'_> {
             );
             return None;
         }
-        Some(Action::Forward(targets))
+        Some(Action::Forward(Forward { targets }))
     }
 
     fn target(&mut self, part: &RouteDestination, weight: u32, path: &str) -> Option<Target> {

@@ -1,6 +1,5 @@
-//! The local mesh: translation of Istio files, and what it means for real requests through Envoy.
+//! The local mesh: what Istio files mean for real requests through Envoy.
 
 mod bench;
 mod supervision;
 mod traffic;
-mod translation;

@@ -137,7 +137,7 @@ fn one(route: &Route, condition: &HttpMatch, port: u16) -> Value {
         value["name"] = json!(name);
     }
     match &route.action {
-        Action::Forward(targets) => value["route"] = forward(targets, port),
+        Action::Forward(onward) => value["route"] = forward(&onward.targets, port),
         Action::Respond { status, body } => {
             value["direct_response"] = json!({ "status": status });
             if !body.is_empty() {
