@@ -21,6 +21,7 @@ use http::StatusCode;
 use crate::{
     image_analysis::{Sight, tell_abilities},
     picture,
+    recent::{self, Recent},
     workbench::Workbench,
 };
 
@@ -70,13 +71,15 @@ pub async fn build(settings: &Settings) -> Result<Bound, Error> {
         eyes: Arc::new(eyes),
         gallery: Arc::default(),
         bench: settings.sight.workbench(),
+        recent: Recent::new(settings.sight.recent_results),
     };
     enrolment::start(&mut service, &recogniser, settings.gallery.clone());
     let grpc = FaceRecognitionServer::new(grpc::Grpc {
         recogniser: recogniser.clone(),
     })
     .max_decoding_message_size(MAX_MESSAGE_BYTES);
-    let routes = rest::routes(recogniser, service.mesh().clone());
+    let routes = recogniser.recent.routes();
+    let routes = routes.merge(rest::routes(recogniser, service.mesh().clone()));
     Ok(service.rest(routes).grpc(grpc).bind().await?)
 }
 
@@ -87,6 +90,7 @@ struct Recogniser {
     /// None until the gallery was enrolled.
     gallery: Arc<ArcSwapOption<Gallery>>,
     bench: Workbench,
+    recent: Recent,
 }
 
 /// A person of interest in a picture.
@@ -116,7 +120,9 @@ impl Recogniser {
             .into_iter()
             .map(given)
             .collect::<Result<Vec<_>, _>>()?;
+        let places: Vec<Rect> = faces.iter().map(|(bounds, _)| *bounds).collect();
         let look_up = move || {
+            let mut names = Vec::with_capacity(faces.len());
             let mut recognised = Recognised {
                 found: Vec::new(),
                 descriptors: Vec::with_capacity(faces.len()),
@@ -125,14 +131,19 @@ impl Recogniser {
                 let descriptor = chip.map(|chip| eyes.embed(&chip)).transpose();
                 let descriptor = descriptor.map_err(|error| Problem::internal(&error))?;
                 let matched = descriptor.as_ref().and_then(|face| gallery.search(face));
+                names.push(matched.as_ref().map(|matched| matched.name.clone()));
                 recognised
                     .found
                     .extend(matched.map(|matched| Found { matched, bounds }));
                 recognised.descriptors.push(descriptor);
             }
-            Ok(recognised)
+            Ok::<_, Problem>((recognised, names))
         };
-        self.bench.run(look_up).await?
+        let (recognised, names) = self.bench.run(look_up).await??;
+        let asked = places.into_iter().zip(names);
+        self.recent
+            .note(|| asked.map(|(bounds, name)| face(bounds, name)).collect());
+        Ok(recognised)
     }
 
     /// Searches a whole picture.
@@ -156,9 +167,12 @@ impl Recogniser {
                     bounds: face.bounds,
                 }));
             }
-            Ok(found)
+            Ok::<_, Problem>(found)
         };
-        self.bench.run(search).await?
+        let found = self.bench.run(search).await??;
+        let named = |found: &Found| face(found.bounds, Some(found.matched.name.clone()));
+        self.recent.note(|| found.iter().map(named).collect());
+        Ok(found)
     }
 
     fn enrolled(&self) -> Result<Arc<Gallery>, Problem> {
@@ -166,6 +180,16 @@ impl Recogniser {
             let detail = "the gallery is still being enrolled; try again later";
             Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail)
         })
+    }
+}
+
+/// What is kept of a face for comparison; a stranger has no name.
+fn face(bounds: Rect, name: Option<String>) -> recent::Face {
+    recent::Face {
+        bounds,
+        age: None,
+        gender: None,
+        name,
     }
 }
 

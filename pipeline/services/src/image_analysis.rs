@@ -5,7 +5,7 @@ mod rest;
 #[cfg(test)]
 mod tests;
 
-use std::{path::PathBuf, sync::Arc};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use airside_imaging::Picture;
 use airside_proto::{MAX_MESSAGE_BYTES, v1::image_analysis_server::ImageAnalysisServer};
@@ -13,7 +13,12 @@ use airside_runtime::{Bound, Problem, Server, Service, service::BindError};
 use airside_vision::{Ability, Eyes, Face, Options};
 use bytes::Bytes;
 
-use crate::{picture, workbench::Workbench};
+use crate::{
+    picture,
+    recent::{self, Recent},
+    sight,
+    workbench::Workbench,
+};
 
 /// Settings of image analysis.
 #[derive(clap::Parser, Clone, Debug)]
@@ -51,6 +56,19 @@ pub struct Sight {
         value_name = "COUNT"
     )]
     pub queue: u16,
+    /// Score from which on a face is one, between 0 and 1 [default: the one that models.toml names].
+    #[arg(long, env = "AIRSIDE_DETECTION_THRESHOLD", value_name = "SCORE", value_parser = score)]
+    pub detection_threshold: Option<f32>,
+    /// Serve GET /results/recent: what was seen in the requests of this time, at most 10m [default: kept not at all].
+    #[arg(long, env = "AIRSIDE_RECENT_RESULTS", value_name = "TIME", value_parser = recent::keeping)]
+    pub recent_results: Option<Duration>,
+}
+
+fn score(text: &str) -> Result<f32, String> {
+    match text.parse::<f32>() {
+        Ok(score) if score > 0.0 && score < 1.0 => Ok(score),
+        _ => Err("expected a number between 0 and 1, e.g. 0.4".to_owned()),
+    }
 }
 
 impl Sight {
@@ -59,6 +77,7 @@ impl Sight {
         Options {
             parallel: self.parallel.map_or(options.parallel, usize::from),
             onnxruntime: self.onnxruntime.clone(),
+            detection_threshold: self.detection_threshold,
             ..options
         }
     }
@@ -94,7 +113,9 @@ pub async fn build(settings: &Settings) -> Result<Bound, Error> {
     let analyst = Analyst {
         eyes: Arc::new(eyes),
         bench: settings.sight.workbench(),
+        recent: Recent::new(settings.sight.recent_results),
     };
+    let service = service.rest(analyst.recent.routes());
     let grpc = ImageAnalysisServer::new(grpc::Grpc {
         analyst: analyst.clone(),
     })
@@ -135,6 +156,7 @@ pub(crate) fn tell_abilities(service: &Service, eyes: &Eyes) {
 struct Analyst {
     eyes: Arc<Eyes>,
     bench: Workbench,
+    recent: Recent,
 }
 
 /// What a picture shows.
@@ -152,12 +174,26 @@ impl Analyst {
             let faces = eyes
                 .analyze(&picture)
                 .map_err(|error| Problem::internal(&error))?;
-            Ok(Seen {
+            Ok::<_, Problem>(Seen {
                 faces,
                 width: picture.width(),
                 height: picture.height(),
             })
         };
-        self.bench.run(look).await?
+        let seen = self.bench.run(look).await??;
+        self.recent
+            .note(|| seen.faces.iter().map(recent_face).collect());
+        Ok(seen)
+    }
+}
+
+/// What is kept of a face for comparison.
+fn recent_face(face: &Face) -> recent::Face {
+    let (age, gender) = sight::estimated(face.age_years, face.male_probability);
+    recent::Face {
+        bounds: face.bounds,
+        age,
+        gender,
+        name: None,
     }
 }

@@ -17,6 +17,7 @@ pub mod frame;
 pub mod image_analysis;
 pub mod momentum;
 mod picture;
+mod recent;
 pub mod section;
 mod sight;
 mod storage;

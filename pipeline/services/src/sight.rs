@@ -33,9 +33,17 @@ pub(crate) fn box_message(bounds: &Rect) -> v1::Box {
 
 /// Range of age and gender that a face suggests, each only where it is sure enough.
 pub(crate) fn estimate(face: &v1::Face) -> (Option<AgeRange>, Option<Gender>) {
+    estimated(face.age_years, face.male_probability)
+}
+
+/// Range of age and gender that these numbers suggest.
+pub(crate) fn estimated(
+    age_years: Option<f32>,
+    male_probability: Option<f32>,
+) -> (Option<AgeRange>, Option<Gender>) {
     (
-        face.age_years.map(AgeRange::of_years),
-        face.male_probability.and_then(Gender::of_male_probability),
+        age_years.map(AgeRange::of_years),
+        male_probability.and_then(Gender::of_male_probability),
     )
 }
 

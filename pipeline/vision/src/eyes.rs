@@ -27,6 +27,8 @@ pub struct Options {
     pub onnxruntime: Option<PathBuf>,
     /// Pictures that may be looked at side by side; more of them wait.
     pub parallel: usize,
+    /// Score from which on a face is reported, 0 to 1; without it the one that the manifest (or the built-in cascade) names.
+    pub detection_threshold: Option<f32>,
     /// Faces of a lower box, in pixels, are not reported: of what detectors find below 20 most is no face.
     pub least_height: f32,
     /// Faces of a lower box, in pixels, get no chip and so no name: recognition falls apart below 32.
@@ -44,6 +46,7 @@ impl Options {
             models: models.into(),
             onnxruntime: None,
             parallel: std::thread::available_parallelism().map_or(1, usize::from),
+            detection_threshold: None,
             least_height: 20.0,
             least_named_height: 32.0,
             age_gender: true,

@@ -16,12 +16,20 @@ use crate::{face_recognition, frame::Image, trial::Trial};
 const FLAGS: [&str; 5] = ["role", "--listen", "127.0.0.1:0", "--models", "/nowhere"];
 
 async fn analysis() -> Trial {
-    let settings = Settings::try_parse_from(FLAGS).unwrap();
+    analysis_with(&[]).await
+}
+
+async fn analysis_with(more: &[&str]) -> Trial {
+    let settings = Settings::try_parse_from(FLAGS.iter().chain(more)).unwrap();
     Trial::run(build(&settings).await.unwrap())
 }
 
 async fn recognition() -> Trial {
-    let settings = face_recognition::Settings::try_parse_from(FLAGS).unwrap();
+    recognition_with(&[]).await
+}
+
+async fn recognition_with(more: &[&str]) -> Trial {
+    let settings = face_recognition::Settings::try_parse_from(FLAGS.iter().chain(more)).unwrap();
     let bound = face_recognition::build(&settings).await.unwrap();
     let trial = Trial::run(bound);
     while trial.get("/readyz").await.status != StatusCode::OK {
@@ -120,4 +128,25 @@ async fn grpc_refuses_the_same() {
     );
     let refused = client.recognize(ask(b"x")).await.unwrap_err();
     assert_eq!(refused.code(), Code::InvalidArgument);
+}
+
+#[tokio::test]
+async fn recent_results_are_told_by_request_and_only_where_they_are_kept() {
+    let path = format!("/results/recent?key={}", "0a".repeat(16));
+    for service in [analysis().await, recognition().await] {
+        assert_eq!(service.get(&path).await.status, StatusCode::NOT_FOUND);
+    }
+    let keeping = ["--recent-results", "1m"];
+    let body = posted(&empty_scene()).to_string();
+    let service = analysis_with(&keeping).await;
+    for request in [Some("a"), None, Some("b")] {
+        service.post("/frame", request, &body).await;
+    }
+    let answer = service.get(&path).await.json();
+    let seen = |request: &str| json!({"request": request, "faces": []});
+    assert_eq!(answer["results"], json!([seen("a"), seen("b")]));
+    let refused = service.get("/results/recent?key=0").await;
+    refused.refuses(StatusCode::BAD_REQUEST, "key");
+    let recognition = recognition_with(&keeping).await.get(&path).await.json();
+    assert_eq!(recognition, json!({"results": []}));
 }

@@ -24,12 +24,16 @@ const LEAST_SIDE: u32 = 40;
 /// The detector that always works.
 pub(crate) struct RustfaceDetector {
     model: Model,
+    /// On the cascade's own scale, which is open upwards.
+    threshold: f64,
 }
 
 impl RustfaceDetector {
-    pub(crate) fn new() -> Self {
+    /// With a threshold between 0 and 1 in place of its own, which is one half.
+    pub(crate) fn new(threshold: Option<f32>) -> Self {
         Self {
             model: rustface::read_model(MODEL).expect("the model inside this crate is whole"),
+            threshold: threshold.map_or(THRESHOLD, |share| raw(share.into())),
         }
     }
 }
@@ -45,7 +49,7 @@ impl Detector for RustfaceDetector {
         let grey = grey(&resize(picture, width, height)?)?;
         // A detector keeps buffers and cannot be shared; making one costs a hundredth of a search.
         let mut detector = rustface::create_detector_with_model(self.model.clone());
-        detector.set_score_thresh(THRESHOLD);
+        detector.set_score_thresh(self.threshold);
         detector.set_pyramid_scale_factor(PYRAMID);
         detector.set_slide_window_step(STEP, STEP);
         let image = ImageData::new(grey.pixels(), width, height);
@@ -72,8 +76,30 @@ fn detection(face: &rustface::FaceInfo, scale: f32) -> Detection {
             width: bounds.width() as f32 / scale,
             height: bounds.height() as f32 / scale,
         },
-        // Scores are open upwards; this maps the threshold to one half and everything surer between it and 1.
-        score: (score / (score + THRESHOLD)) as f32,
+        score: share(score) as f32,
         landmarks: None,
+    }
+}
+
+/// Scores are open upwards; this maps the cascade's own threshold to one half and everything surer between it and 1.
+fn share(score: f64) -> f64 {
+    score / (score + THRESHOLD)
+}
+
+/// The score that [`share`] maps to `share`.
+fn raw(share: f64) -> f64 {
+    THRESHOLD * share / (1.0 - share)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_threshold_is_put_on_the_cascades_own_scale() {
+        assert!((RustfaceDetector::new(None).threshold - THRESHOLD).abs() < f64::EPSILON);
+        for wanted in [0.1, 0.5, 0.9] {
+            assert!((share(raw(wanted)) - wanted).abs() < 1e-9, "{wanted}");
+        }
     }
 }

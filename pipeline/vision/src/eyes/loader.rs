@@ -10,7 +10,8 @@ use crate::detect::{Detector, RustfaceDetector, SsdDetector, YunetDetector};
 use crate::embedding::EmbeddingNet;
 use crate::landmarks::LandmarkNet;
 use crate::models::{
-    AgeGenderSpec, DetectionSpec, EmbeddingSpec, LandmarksSpec, Manifest, NetSpec,
+    AgeGenderSpec, DetectionSpec, EmbeddingSpec, LandmarksSpec, Manifest, NetSpec, SsdSpec,
+    YunetSpec,
 };
 use crate::runtime::{self, Net};
 use crate::{Ability, DetectorKind};
@@ -30,6 +31,7 @@ pub(super) fn ability<T>(stage: Option<&Stage<T>>, name: impl Fn(&T) -> &str) ->
 pub(super) struct Loader<'a> {
     directory: &'a Path,
     parallel: usize,
+    detection_threshold: Option<f32>,
     environment: Stage<Environment>,
 }
 
@@ -53,6 +55,7 @@ impl<'a> Loader<'a> {
         Self {
             directory,
             parallel: options.parallel,
+            detection_threshold: options.detection_threshold,
             environment,
         }
     }
@@ -62,10 +65,9 @@ impl<'a> Loader<'a> {
         &self,
         spec: Option<&DetectionSpec>,
     ) -> (DetectorKind, Box<dyn Detector>, Option<String>) {
+        let cascade = || Box::new(RustfaceDetector::new(self.detection_threshold));
         let opened: Stage<(DetectorKind, Box<dyn Detector>)> = match spec {
-            Some(DetectionSpec::Rustface {}) => {
-                Ok((DetectorKind::Rustface, Box::new(RustfaceDetector::new())))
-            }
+            Some(DetectionSpec::Rustface {}) => Ok((DetectorKind::Rustface, cascade())),
             Some(DetectionSpec::Ssd(spec)) => {
                 let net = self.open(&spec.net, &[&spec.boxes_output, &spec.scores_output]);
                 net.map(|net| {
@@ -73,7 +75,10 @@ impl<'a> Loader<'a> {
                         DetectorKind::Ssd,
                         Box::new(SsdDetector {
                             net,
-                            spec: spec.clone(),
+                            spec: SsdSpec {
+                                threshold: self.detection_threshold.unwrap_or(spec.threshold),
+                                ..spec.clone()
+                            },
                         }) as _,
                     )
                 })
@@ -85,7 +90,10 @@ impl<'a> Loader<'a> {
                         DetectorKind::Yunet,
                         Box::new(YunetDetector {
                             net,
-                            spec: spec.clone(),
+                            spec: YunetSpec {
+                                threshold: self.detection_threshold.unwrap_or(spec.threshold),
+                                ..spec.clone()
+                            },
                         }) as _,
                     )
                 })
@@ -99,11 +107,7 @@ impl<'a> Loader<'a> {
         };
         match opened {
             Ok((kind, detector)) => (kind, detector, None),
-            Err(reason) => (
-                DetectorKind::Rustface,
-                Box::new(RustfaceDetector::new()),
-                Some(reason),
-            ),
+            Err(reason) => (DetectorKind::Rustface, cascade(), Some(reason)),
         }
     }
 

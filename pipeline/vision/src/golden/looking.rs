@@ -198,6 +198,6 @@ proptest! {
     ) {
         let value = |index: u32| seed[index as usize % 31].wrapping_mul(index.wrapping_mul(2_654_435_761).to_be_bytes()[0]);
         let pixels = (0..width * height * 3).map(|index| value(index) & contrast).collect();
-        RustfaceDetector::new().detect(&Picture::new(width, height, pixels).unwrap()).unwrap();
+        RustfaceDetector::new(None).detect(&Picture::new(width, height, pixels).unwrap()).unwrap();
     }
 }
