@@ -1,0 +1,3 @@
+//! A running istiod: rules go in through Kubernetes, Envoy's configuration comes out.
+
+pub mod ads;
