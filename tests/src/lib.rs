@@ -13,6 +13,7 @@
 //! films     demo films with their truth, made once
 //! browser   headless Chromium, spoken to by WebDriver
 //! sink      a collector that acknowledges at once
+//! view      whoever knows the mesh
 //! usage     what a process has used
 //! report    figures of a benchmark
 //! ```
@@ -35,6 +36,7 @@ pub mod rest;
 pub mod sink;
 pub mod site;
 pub mod usage;
+pub mod view;
 pub mod wait;
 
 pub use case::{Case, case, case_within};

@@ -1,5 +1,7 @@
 //! The pages in a real browser: live without reload, faces pixelated on demand, names never taken for markup.
 
+mod mesh;
+
 use std::time::Duration;
 
 use airside_tests::{Site, browser::Browser, case, eventually, pictures};

@@ -19,7 +19,12 @@ use super::Panel;
 const PLAIN: &str = include_str!("page/plain.html");
 const LIVE: &str = include_str!("page/live.html");
 const STYLE: &str = include_str!("page/panel.css");
-const SCRIPT: &str = include_str!("page/panel.js");
+/// The parts of one script, each after those that it needs at once.
+const SCRIPT: &str = concat!(
+    include_str!("page/basics.js"),
+    include_str!("page/mesh.js"),
+    include_str!("page/panel.js"),
+);
 
 /// The version that is served the plain page; every other is served the live one.
 const PLAIN_VERSION: &str = "v1";
@@ -32,7 +37,9 @@ pub(super) async fn index(State(panel): State<Arc<Panel>>) -> Response {
     let page = if &*identity.version == PLAIN_VERSION {
         PLAIN.replace("{{content}}", &text::content(&panel).await)
     } else {
+        let told = panel.mesh_view.is_configured();
         LIVE.replace("{{script}}", SCRIPT)
+            .replace("{{mesh-view}}", if told { "on" } else { "off" })
     };
     // What comes from outside was put in as the last but the names of this service, or is escaped: no `{{` survives that.
     let page = page

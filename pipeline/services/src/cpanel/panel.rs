@@ -15,8 +15,6 @@ pub(super) struct About {
     instance: String,
     /// Results that this instance took since it started.
     results: u64,
-    /// Whether there is a `GET /mesh`.
-    mesh_view: bool,
     abilities_off: Off,
 }
 
@@ -29,7 +27,6 @@ pub(super) async fn about(State(panel): State<Arc<Panel>>) -> Json<About> {
         version: panel.identity.version.to_string(),
         instance: panel.identity.instance.to_string(),
         results: panel.results.count(),
-        mesh_view: panel.mesh_view.is_configured(),
         abilities_off: panel.abilities.off(&panel.mesh, services).await,
     })
 }
