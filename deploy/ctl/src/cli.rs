@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 
-use crate::local::{self, Client, Reply, Request, Snapshot};
+use crate::local::{self, Client, LocalPlatform, Reply, Request, Scale};
 use crate::logs::Logs;
 use crate::run_dir::{Locked, RunDir};
 use crate::supervise::{Phase, Report};
@@ -64,6 +64,7 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
             let sources = rules::read(&[place.rules()])?;
             change(&place, Request::Replace(sources)).await
         }
+        Command::Scale { workload, replicas } => scale(&place, workload, replicas).await,
         Command::Mesh(Mesh::Check { files, topology }) => {
             let topology = place.within(&topology);
             rules::check(&place.rules(), &files, &topology)
@@ -107,18 +108,17 @@ fn code(sound: bool) -> ExitCode {
 async fn origin(place: &Place) -> anyhow::Result<String> {
     match &place.url {
         Some(url) => Ok(url.trim_end_matches('/').to_owned()),
-        None => Ok(format!(
-            "http://{}",
-            snapshot(place).await?.owner.addresses.ingress
-        )),
+        None => {
+            let snapshot = client(place)?.snapshot().await?;
+            Ok(format!("http://{}", snapshot.owner.addresses.ingress))
+        }
     }
 }
 
-async fn snapshot(place: &Place) -> anyhow::Result<Snapshot> {
-    match client(place)?.ask(&Request::Status).await? {
-        Reply::Status(snapshot) => Ok(snapshot),
-        other => bail!("the running mesh answers something else: {other:?}"),
-    }
+/// The running mesh, to be changed and looked at.
+async fn platform(place: &Place) -> anyhow::Result<LocalPlatform> {
+    let defaults = rules::read(&[place.rules()])?;
+    LocalPlatform::connect(&place.open()?, defaults).await
 }
 
 fn client(place: &Place) -> anyhow::Result<Client> {
@@ -147,6 +147,25 @@ async fn change(place: &Place, request: Request) -> anyhow::Result<ExitCode> {
     }
 }
 
+async fn scale(place: &Place, workload: String, replicas: u32) -> anyhow::Result<ExitCode> {
+    let wish = Scale { workload, replicas };
+    match client(place)?.ask(&Request::Scale(wish)).await? {
+        Reply::Scaled(scaled) => {
+            say!("{scaled}");
+            Ok(ExitCode::SUCCESS)
+        }
+        Reply::Refused(reason) => {
+            complain!("{reason}");
+            Ok(ExitCode::from(BAD_INPUT))
+        }
+        Reply::Failed(reason) => {
+            complain!("{reason}");
+            Ok(ExitCode::FAILURE)
+        }
+        other => bail!("the running mesh answers something else: {other:?}"),
+    }
+}
+
 async fn down(place: &Place) -> anyhow::Result<ExitCode> {
     let run_dir = place.open()?;
     if let Locked::Here(_) = run_dir.lock().context("cannot lock the run directory")? {
@@ -167,7 +186,7 @@ async fn down(place: &Place) -> anyhow::Result<ExitCode> {
 }
 
 async fn status(place: &Place, json: bool) -> anyhow::Result<ExitCode> {
-    let snapshot = snapshot(place).await?;
+    let snapshot = client(place)?.snapshot().await?;
     if json {
         say!("{}", serde_json::to_string(&snapshot)?);
     } else {

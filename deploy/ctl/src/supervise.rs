@@ -19,4 +19,4 @@ mod instance;
 
 pub use board::{Board, Phase, Report};
 pub use crew::{Crew, Group};
-pub use instance::{Instance, Launch, Reached};
+pub use instance::{Instance, Launch, Reached, Stop};

@@ -10,7 +10,8 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use airside_mesh::{Labels, Registry, Service};
+use crate::supervise::Group;
+use airside_mesh::{Registry, Service};
 
 /// Why a topology cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -51,9 +52,12 @@ pub struct Workload {
     /// Its version, also the label `version`.
     #[serde(default = "first_version")]
     pub version: String,
-    /// How many instances.
+    /// How many instances at the start.
     #[serde(default = "one")]
     pub replicas: u32,
+    /// Why it can only run once, if that is so.
+    #[serde(default)]
+    pub single: Option<String>,
     /// Program: a name beside airsidectl or in `PATH`, or a path.
     pub program: String,
     /// Its arguments.
@@ -96,6 +100,14 @@ impl Topology {
                 let name = workload.full_name();
                 return Err(malformed(format!("workload {name} is there twice")));
             }
+            if let Some(reason) = &workload.single
+                && workload.replicas != 1
+            {
+                let name = workload.full_name();
+                let replicas = workload.replicas;
+                let problem = format!("workload {name}, replicas = {replicas}: {reason}");
+                return Err(malformed(problem));
+            }
         }
         Ok(topology)
     }
@@ -120,12 +132,13 @@ impl Workload {
         format!("{}-{index}", self.full_name())
     }
 
-    /// Labels of each instance.
-    pub fn labels(&self) -> Labels {
-        let pairs = [("app", &self.name), ("version", &self.version)];
-        pairs
-            .map(|(key, value)| (key.to_owned(), value.clone()))
-            .into()
+    /// When its instances end.
+    pub fn group(&self) -> Group {
+        if self.feeds {
+            Group::Feeders
+        } else {
+            Group::Services
+        }
     }
 }
 
@@ -177,7 +190,7 @@ mod tests {
         let topology = Topology::read(&file).expect("sound");
         let names: Vec<String> = topology.workloads.iter().map(Workload::full_name).collect();
         assert!(names.contains(&"cpanel-v2".to_owned()), "{names:?}");
-        assert_eq!(topology.registry().services().count(), names.len() - 1);
+        assert_eq!(topology.registry().services().count(), names.len() - 3);
     }
 
     #[test]
@@ -186,6 +199,8 @@ mod tests {
         assert!(unknown.is_err_and(|error| error.to_string().contains("port")));
         let twice = "[[workload]]\nname = 'a'\nprogram = 'p'\n".repeat(2);
         assert!(read(&twice).is_err_and(|error| error.to_string().contains("a-v1 is there twice")));
+        let single = "[[workload]]\nname = 'a'\nprogram = 'p'\nreplicas = 2\nsingle = 'one disk'\n";
+        assert!(read(single).is_err_and(|error| error.to_string().contains("one disk")));
     }
 
     #[test]

@@ -122,6 +122,13 @@ pub enum Command {
     },
     /// Put the default rules in force, and no others.
     Reset,
+    /// Run so many instances of a workload; returns once new ones take calls and others have ended.
+    Scale {
+        /// A role and version (`cpanel-v2`), or a role of which only one version runs.
+        workload: String,
+        /// How many instances.
+        replicas: u32,
+    },
     /// Look at rules without a running mesh.
     #[command(subcommand)]
     Mesh(Mesh),

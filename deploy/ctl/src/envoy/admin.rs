@@ -77,6 +77,20 @@ impl Admin {
         Ok(addresses.collect())
     }
 
+    /// Every counter and gauge by name.
+    ///
+    /// # Errors
+    /// Envoy does not answer.
+    pub async fn counters(&self) -> Result<BTreeMap<String, u64>, fetch::Error> {
+        let stats = self.get("/stats").await?;
+        // Texts and histograms are no numbers.
+        let counters = stats.lines().filter_map(|line| {
+            let (name, value) = line.rsplit_once(": ")?;
+            Some((name.to_owned(), value.parse().ok()?))
+        });
+        Ok(counters.collect())
+    }
+
     /// How far Envoy is with a set of files.
     ///
     /// # Errors

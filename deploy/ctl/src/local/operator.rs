@@ -1,6 +1,6 @@
 //! The one who changes rules and endpoints.
 
-use std::collections::BTreeMap;
+use std::net::SocketAddr;
 
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -10,27 +10,10 @@ use super::launch::ENVOY;
 use crate::envoy::Publisher;
 use crate::run_dir::Owner;
 use crate::supervise::{Board, Phase};
-use crate::topology::Workload;
+use airside_lab::platform::Document;
 use airside_mesh::envoy::Endpoint;
-use airside_mesh::{Labels, Registry, Rules, Service, resolve};
-
-/// What an instance is in the mesh.
-#[derive(Debug, Clone)]
-pub(super) struct Membership {
-    /// Full name of its service.
-    pub(super) service: String,
-    /// Its labels.
-    pub(super) labels: Labels,
-}
-
-impl Membership {
-    pub(super) fn of(workload: &Workload) -> Self {
-        Self {
-            service: Service::airside(&workload.name).fqdn(),
-            labels: workload.labels(),
-        }
-    }
-}
+use airside_mesh::istio;
+use airside_mesh::{Registry, Rules, Service, resolve};
 
 /// Applies what is asked and follows the board.
 pub(super) struct Operator {
@@ -38,8 +21,6 @@ pub(super) struct Operator {
     pub(super) registry: Registry,
     pub(super) rules: Rules,
     pub(super) board: Board,
-    /// Instances of services, by name.
-    pub(super) members: BTreeMap<String, Membership>,
     pub(super) owner: Owner,
     /// Ends the mesh.
     pub(super) stop: CancellationToken,
@@ -81,6 +62,9 @@ impl Operator {
                 Ok(rules) => self.put_in_force(rules).await,
                 Err(problems) => Reply::Refused(problems.to_string()),
             },
+            Request::Documents => Reply::Documents(self.rules.documents().map(document).collect()),
+            // The desk gives these to replicas.
+            Request::Scale(_) => Reply::Refused("rules and numbers are asked for apart".to_owned()),
             Request::Stop => {
                 self.stop.cancel();
                 Reply::Stopping
@@ -119,38 +103,56 @@ impl Operator {
 
     /// Makes the ready instances, and no other, the endpoints.
     async fn follow(&mut self) {
-        let mut called = Vec::new();
         let mut endpoints = Vec::new();
         let mut leaving = Vec::new();
+        let mut envoy = None;
         for report in self.board.reports() {
-            let Some(member) = self.members.get(&report.name) else {
-                if report.name == ENVOY && report.phase == Phase::Ready {
-                    self.confirm(report.pid).await;
+            if report.name == ENVOY && report.phase == Phase::Ready {
+                envoy = report.pid;
+            }
+            match (report.phase, report.address, &report.service) {
+                (Phase::Ready, Some(address), Some(service)) => {
+                    // Noted before Envoy knows it: from here on the instance waits to be let go when it is to end.
+                    self.board.set_called(&report.name, true);
+                    endpoints.push(endpoint(service, &report.version, address));
                 }
-                continue;
-            };
-            match (report.phase, report.address) {
-                (Phase::Ready, Some(address)) => {
-                    called.push(report.name);
-                    endpoints.push(Endpoint {
-                        service: member.service.clone(),
-                        labels: member.labels.clone(),
-                        address,
-                    });
-                }
-                (Phase::Draining, Some(address)) => leaving.push(address),
-                _ => {}
+                _ => leaving.push(report),
             }
         }
         if let Err(error) = self.publisher.set_endpoints(endpoints) {
             say!("cannot write Envoy's endpoints: {error}");
             return;
         }
-        for address in leaving {
-            if let Err(error) = self.publisher.admin().gone(address).await {
+        for report in leaving {
+            if report.phase == Phase::Draining
+                && let Some(address) = report.address
+                && let Err(error) = self.publisher.admin().gone(address).await
+            {
                 tracing::debug!(%address, %error, "cannot tell whether envoy still calls it");
             }
+            self.board.set_called(&report.name, false);
         }
-        self.board.set_called(&called);
+        self.confirm(envoy).await;
+    }
+}
+
+fn endpoint(service: &str, version: &str, address: SocketAddr) -> Endpoint {
+    let labels = [("app", service), ("version", version)];
+    Endpoint {
+        service: Service::airside(service).fqdn(),
+        labels: labels
+            .map(|(key, value)| (key.to_owned(), value.to_owned()))
+            .into(),
+        address,
+    }
+}
+
+fn document(rule: &istio::Document) -> Document {
+    Document {
+        kind: rule.kind().to_string(),
+        namespace: rule.namespace.clone(),
+        name: rule.name.clone(),
+        file: rule.origin.file.clone(),
+        manifest: rule.manifest.clone(),
     }
 }

@@ -1,6 +1,5 @@
 //! Starts everything, watches over it, ends everything.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::pin::pin;
 
@@ -10,12 +9,13 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::addresses::{Wanted, claim};
-use super::control::Server;
-use super::launch;
-use super::operator::{Membership, Operator};
+use super::control::{Desk, Server};
+use super::launch::Launcher;
+use super::operator::Operator;
+use super::replicas::Replicas;
 use crate::envoy::{Program, Publisher};
 use crate::run_dir::{Locked, Owner, RunDir};
-use crate::supervise::{Board, Crew, Group, Phase, Report};
+use crate::supervise::{Board, Phase, Report};
 use crate::topology::Topology;
 use airside_mesh::istio::Source;
 use airside_mesh::{Rules, resolve};
@@ -72,48 +72,48 @@ pub async fn up(options: &Options) -> anyhow::Result<()> {
 
     let board = Board::default();
     let stop = CancellationToken::new();
-    let mut crew = Crew::new(&board);
-    crew.start(Group::Proxy, launch::envoy(&run_dir, &envoy, &addresses));
-    let mut members = BTreeMap::new();
-    for workload in &topology.workloads {
-        let group = if workload.feeds {
-            Group::Feeders
-        } else {
-            Group::Services
-        };
-        for index in 0..workload.replicas {
-            let launch = launch::instance(options, &run_dir, &addresses, workload, index)?;
-            members.insert(launch.name.clone(), Membership::of(workload));
-            crew.start(group, launch);
-        }
-    }
-    say!("starting {} programs, {}", members.len() + 1, owner.url());
+    let launcher = Launcher {
+        options: options.clone(),
+        run_dir,
+        addresses,
+        envoy,
+    };
+    let admin = publisher.admin().clone();
+    let mut replicas = Replicas::new(topology, launcher, board.clone(), admin);
+    replicas.start()?;
+    let programs = board.reports().len();
+    say!("starting {programs} programs, {}", owner.url());
 
     let operator = Operator {
         publisher,
         registry,
         rules,
         board: board.clone(),
-        members,
         owner: owner.clone(),
         stop: stop.clone(),
         confirmed: None,
     };
     let (requests, asked) = mpsc::channel(4);
+    let (wishes, wished) = mpsc::channel(4);
+    let desk = Desk {
+        operator: requests,
+        replicas: wishes,
+    };
     let mut operator = tokio::spawn(operator.run(asked));
     {
         // Requests are taken until the last program has ended: the operator leads them out.
-        let mut listening = pin!(control.run(requests));
+        let mut listening = pin!(control.run(desk));
         tokio::select! {
             asked = asked_to_end(&stop) => asked?,
             () = &mut listening => {}
+            () = replicas.run(wished) => {}
             () = report_ready(&board, &owner) => {}
             ended = &mut operator => ended.context("the operator failed")?,
         }
         say!("ending");
         let twice = CancellationToken::new();
         tokio::select! {
-            ended = crew.end() => ended.context("the supervisor failed")?,
+            ended = replicas.end() => ended.context("the supervisor failed")?,
             () = &mut listening => {}
             asked = asked_to_end(&twice) => {
                 asked?;

@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use super::Launch;
+
 /// State of an instance.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -31,6 +33,8 @@ pub enum Phase {
 pub struct Report {
     /// Its name.
     pub name: String,
+    /// Host name of its service; none for what belongs to none.
+    pub service: Option<String>,
     /// Version of its workload.
     pub version: String,
     /// State.
@@ -43,6 +47,8 @@ pub struct Report {
     pub restarts: u32,
     /// How long its program has been running.
     pub uptime: Duration,
+    /// Why it is not ready: what it waits for, or how its program ended and its last lines.
+    pub trouble: Option<String>,
 }
 
 #[derive(Debug, Clone)]
@@ -64,27 +70,48 @@ impl Default for Board {
 }
 
 impl Board {
-    /// Adds an instance, or changes what is known of it.
-    pub(super) fn update(&self, name: &str, version: &str, change: impl FnOnce(&mut Report)) {
+    /// Adds an instance.
+    pub(super) fn add(&self, launch: &Launch) {
+        let report = Report {
+            name: launch.name.clone(),
+            service: launch.service.clone(),
+            version: launch.version.clone(),
+            phase: Phase::Starting,
+            pid: None,
+            address: None,
+            restarts: 0,
+            uptime: Duration::ZERO,
+            trouble: None,
+        };
+        let entry = Entry {
+            report,
+            started: Instant::now(),
+            called: false,
+        };
         self.0.send_modify(|entries| {
-            let entry = entries.entry(name.to_owned()).or_insert_with(|| Entry {
-                report: Report {
-                    name: name.to_owned(),
-                    version: version.to_owned(),
-                    phase: Phase::Starting,
-                    pid: None,
-                    address: None,
-                    restarts: 0,
-                    uptime: Duration::ZERO,
-                },
-                started: Instant::now(),
-                called: false,
-            });
-            let before = entry.report.pid;
+            entries.insert(launch.name.clone(), entry);
+        });
+    }
+
+    /// Changes what is known of an instance.
+    pub(super) fn update(&self, name: &str, change: impl FnOnce(&mut Report)) {
+        self.0.send_if_modified(|entries| {
+            let Some(entry) = entries.get_mut(name) else {
+                return false;
+            };
+            let before = entry.report.clone();
             change(&mut entry.report);
-            if entry.report.pid != before {
+            if entry.report.pid != before.pid {
                 entry.started = Instant::now();
             }
+            entry.report != before
+        });
+    }
+
+    /// Forgets an instance.
+    pub(super) fn remove(&self, name: &str) {
+        self.0.send_modify(|entries| {
+            entries.remove(name);
         });
     }
 
@@ -109,16 +136,11 @@ impl Board {
         }
     }
 
-    /// Notes which instances Envoy may call.
-    pub fn set_called(&self, names: &[String]) {
+    /// Notes that Envoy may call an instance from now on, or cannot any more.
+    pub fn set_called(&self, name: &str, called: bool) {
         self.0.send_if_modified(|entries| {
-            let mut modified = false;
-            for (name, entry) in entries.iter_mut() {
-                let called = names.contains(name);
-                modified |= entry.called != called;
-                entry.called = called;
-            }
-            modified
+            let entry = entries.get_mut(name);
+            entry.is_some_and(|entry| std::mem::replace(&mut entry.called, called) != called)
         });
     }
 

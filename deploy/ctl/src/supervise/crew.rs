@@ -1,11 +1,13 @@
-//! All instances of a mesh, in the groups in which they end.
+//! All instances of a mesh, each with its own end, and the groups in which all end together.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use tokio::task::{JoinError, JoinSet};
+use tokio::task::JoinError;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 
-use super::{Board, Instance, Launch};
+use super::{Board, Instance, Launch, Stop};
 
 /// When an instance ends, relative to the others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -21,7 +23,7 @@ pub enum Group {
 impl Group {
     const ORDER: [Self; 3] = [Self::Feeders, Self::Services, Self::Proxy];
 
-    /// Time from being asked to end to being killed; together less than 10 s.
+    /// Time from being told to end to being killed; together less than 10 s.
     fn drain(self) -> Duration {
         match self {
             Self::Feeders => Duration::from_secs(3),
@@ -31,17 +33,21 @@ impl Group {
     }
 }
 
-#[derive(Debug, Default)]
-struct Members {
+#[derive(Debug)]
+struct Member {
+    group: Group,
+    /// Ends this one.
     stop: CancellationToken,
-    tasks: JoinSet<()>,
+    task: AbortOnDropHandle<()>,
 }
 
 /// Every instance there is.
 #[derive(Debug)]
 pub struct Crew {
     board: Board,
-    groups: [Members; 3],
+    /// Ends a whole group.
+    ending: [CancellationToken; 3],
+    members: BTreeMap<String, Member>,
 }
 
 impl Crew {
@@ -49,16 +55,49 @@ impl Crew {
     pub fn new(board: &Board) -> Self {
         Self {
             board: board.clone(),
-            groups: Default::default(),
+            ending: Default::default(),
+            members: BTreeMap::new(),
         }
     }
 
     /// Starts an instance and keeps it running.
     pub fn start(&mut self, group: Group, launch: Launch) {
-        let members = &mut self.groups[group as usize];
-        let stop = members.stop.clone();
-        let instance = Instance::new(launch, self.board.clone(), stop, group.drain());
-        members.tasks.spawn(instance.run());
+        let everyone = self.ending[group as usize].clone();
+        let stop = everyone.child_token();
+        let name = launch.name.clone();
+        self.board.add(&launch);
+        let instance = Instance::new(
+            launch,
+            self.board.clone(),
+            Stop {
+                own: stop.clone(),
+                everyone,
+            },
+            group.drain(),
+        );
+        let task = AbortOnDropHandle::new(tokio::spawn(instance.run()));
+        self.members.insert(name, Member { group, stop, task });
+    }
+
+    /// Ends these instances, all at once, and forgets them. A name that is not there is ended already.
+    ///
+    /// # Errors
+    /// A supervising task that panicked.
+    pub async fn retire(&mut self, names: &[String]) -> Result<(), JoinError> {
+        for name in names {
+            if let Some(member) = self.members.get(name) {
+                member.stop.cancel();
+            }
+        }
+        for name in names {
+            // It stays a member until it has ended: who gives up waiting has lost nobody.
+            if let Some(member) = self.members.get_mut(name) {
+                (&mut member.task).await?;
+                self.members.remove(name);
+                self.board.remove(name);
+            }
+        }
+        Ok(())
     }
 
     /// Ends everyone, group after group.
@@ -67,10 +106,10 @@ impl Crew {
     /// A supervising task that panicked.
     pub async fn end(&mut self) -> Result<(), JoinError> {
         for group in Group::ORDER {
-            let members = &mut self.groups[group as usize];
-            members.stop.cancel();
-            while let Some(ended) = members.tasks.join_next().await {
-                ended?;
+            self.ending[group as usize].cancel();
+            let members = self.members.values_mut();
+            for member in members.filter(|member| member.group == group) {
+                (&mut member.task).await?;
             }
         }
         Ok(())

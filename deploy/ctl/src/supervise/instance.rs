@@ -31,8 +31,12 @@ const GOOD_RUN: Duration = Duration::from_secs(60);
 
 /// The log lines shown when a program ends by itself.
 const LAST_LINES: usize = 10;
-/// Time for Envoy to let go of an instance that is to end.
-const LEAVE_DEADLINE: Duration = Duration::from_secs(1);
+/// Time for Envoy to let go of an instance that is to end, while the others go on, and when all end: then its calls end as
+/// well, and Ctrl-C takes no longer than was promised.
+const LEAVE_DEADLINE: Duration = Duration::from_secs(10);
+const LAST_LEAVE_DEADLINE: Duration = Duration::from_millis(500);
+/// From Envoy's report to the last of its threads that knows.
+const SETTLE: Duration = Duration::from_millis(100);
 
 /// Where an instance is reached.
 #[derive(Debug, Clone)]
@@ -48,6 +52,8 @@ pub enum Reached {
 pub struct Launch {
     /// Its name.
     pub name: String,
+    /// Host name of its service; none for what belongs to none.
+    pub service: Option<String>,
     /// Version of its workload.
     pub version: String,
     /// Program.
@@ -66,14 +72,22 @@ pub struct Launch {
     pub ready_path: &'static str,
 }
 
+/// What ends an instance.
+#[derive(Debug, Clone)]
+pub struct Stop {
+    /// Ends this one; also cancelled when all end.
+    pub own: CancellationToken,
+    /// Ends all of its group.
+    pub everyone: CancellationToken,
+}
+
 /// An instance that is kept running.
 #[derive(Debug)]
 pub struct Instance {
     launch: Launch,
     board: Board,
-    /// Ends the instance.
-    stop: CancellationToken,
-    /// Time from being asked to end to being killed.
+    stop: Stop,
+    /// Time from being told to end to being killed.
     drain: Duration,
 }
 
@@ -89,9 +103,18 @@ struct Failure {
     last_lines: Vec<String>,
 }
 
+impl std::fmt::Display for Failure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.reason)?;
+        self.last_lines
+            .iter()
+            .try_for_each(|line| write!(f, "\n    {line}"))
+    }
+}
+
 impl Instance {
     /// An instance that runs until `stop`, and has `drain` to end then.
-    pub fn new(launch: Launch, board: Board, stop: CancellationToken, drain: Duration) -> Self {
+    pub fn new(launch: Launch, board: Board, stop: Stop, drain: Duration) -> Self {
         Self {
             launch,
             board,
@@ -116,11 +139,12 @@ impl Instance {
                 report.phase = Phase::Failed;
                 report.pid = None;
                 report.address = None;
+                report.trouble = Some(failure.to_string());
             });
             self.lament(&failure, started.elapsed(), pause);
             tokio::select! {
                 () = sleep(pause) => {}
-                () = self.stop.cancelled() => {
+                () = self.stop.own.cancelled() => {
                     self.set(|report| report.phase = Phase::Stopped);
                     return;
                 }
@@ -151,7 +175,7 @@ impl Instance {
                 last_lines: child.last_lines(LAST_LINES),
             }),
             () = self.watch_readiness() => {}
-            () = self.stop.cancelled() => {}
+            () = self.stop.own.cancelled() => {}
         }
         self.drain(&mut child).await;
         self.set(|report| {
@@ -179,18 +203,36 @@ impl Instance {
 
     /// First out of every cluster, then told to end, at last killed.
     async fn drain(&self, child: &mut Child) {
-        let deadline = Instant::now() + self.drain;
         self.set(|report| report.phase = Phase::Draining);
-        let left = self.board.left(&self.launch.name);
-        let _ = timeout(LEAVE_DEADLINE, left).await;
+        tokio::select! {
+            () = self.leave() => {}
+            // It has no calls any more, for whatever reason.
+            _ = child.ended() => return,
+        }
         child.terminate();
-        if tokio::time::timeout_at(deadline, child.ended())
-            .await
-            .is_err()
-        {
+        if timeout(self.drain, child.ended()).await.is_err() {
             say!("{} does not end, killed", self.launch.name);
             child.kill();
             let _ = child.ended().await;
+        }
+    }
+
+    /// Waits until Envoy does not call it any more, or does not let go of it.
+    async fn leave(&self) {
+        let left = async {
+            self.board.left(&self.launch.name).await;
+            sleep(SETTLE).await;
+        };
+        let hurried = async {
+            self.stop.everyone.cancelled().await;
+            sleep(LAST_LEAVE_DEADLINE).await;
+        };
+        tokio::select! {
+            () = left => {}
+            () = hurried => {}
+            () = sleep(LEAVE_DEADLINE) => {
+                say!("envoy does not let go of {}", self.launch.name);
+            }
         }
     }
 
@@ -208,10 +250,19 @@ impl Instance {
             };
             let url = format!("http://{address}{}", self.launch.ready_path);
             let answer = client.get(&url).await;
-            let ready = answer
-                .as_ref()
-                .is_ok_and(|answer| answer.status == http::StatusCode::OK);
+            let trouble = match answer {
+                Ok(answer) if answer.status == http::StatusCode::OK => None,
+                Ok(answer) => Some(answer.body.trim().to_owned()),
+                Err(error) => Some(error.to_string()),
+            };
+            let ready = trouble.is_none();
             failures = if ready { 0 } else { failures + 1 };
+            if phase != Phase::Ready {
+                self.set(|report| {
+                    report.address = Some(address);
+                    report.trouble.clone_from(&trouble);
+                });
+            }
             if ready && phase != Phase::Ready {
                 phase = Phase::Ready;
                 say!(
@@ -224,14 +275,14 @@ impl Instance {
                 say!("{} is not ready any more", self.launch.name);
             } else if phase == Phase::Starting && !complained && started.elapsed() > PATIENCE {
                 complained = true;
-                let said = answer.map_or_else(|error| error.to_string(), |answer| answer.body);
-                say!("{} is not ready yet: {}", self.launch.name, said.trim());
+                let said = trouble.as_deref().unwrap_or_default();
+                say!("{} is not ready yet: {said}", self.launch.name);
             } else {
                 continue;
             }
             self.set(|report| {
                 report.phase = phase;
-                report.address = Some(address);
+                report.trouble = trouble;
             });
         }
     }
@@ -245,18 +296,15 @@ impl Instance {
 
     fn lament(&self, failure: &Failure, after: Duration, pause: Duration) {
         let Failure { reason, last_lines } = failure;
-        say!(
-            "{} {reason} after {after:.1?}, starts again in {pause:.1?}",
-            self.launch.name
-        );
+        let name = &self.launch.name;
+        say!("{name} {reason} after {after:.1?}, starts again in {pause:.1?}");
         for line in last_lines {
             say!("    {line}");
         }
     }
 
     fn set(&self, change: impl FnOnce(&mut super::Report)) {
-        self.board
-            .update(&self.launch.name, &self.launch.version, change);
+        self.board.update(&self.launch.name, change);
     }
 }
 
