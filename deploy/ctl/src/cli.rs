@@ -74,7 +74,7 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
             panel::cameras(&origin(&place).await?, toggle.is_on()).await,
         )),
         Command::Load(options) => {
-            let tally = load::run(&origin(&place).await?, &options).await;
+            let tally = load::run(&origin(&place).await?, &options).await?;
             say_on!("\n{tally}");
             Ok(code(tally.errors() == 0))
         }

@@ -41,6 +41,18 @@ pub enum Error {
     },
 }
 
+impl Error {
+    pub(crate) fn unreachable(
+        url: impl Into<String>,
+        error: &(dyn std::error::Error + 'static),
+    ) -> Self {
+        Self::Unreachable {
+            url: url.into(),
+            reason: innermost(error),
+        }
+    }
+}
+
 /// What came back.
 #[derive(Debug, Clone)]
 pub struct Answer {
@@ -104,10 +116,7 @@ impl Client {
                 source,
             })?;
         match tokio::time::timeout(self.deadline, self.exchange(request)).await {
-            Ok(answer) => answer.map_err(|error| Error::Unreachable {
-                url: url.to_owned(),
-                reason: innermost(error.as_ref()),
-            }),
+            Ok(answer) => answer.map_err(|error| Error::unreachable(url, error.as_ref())),
             Err(_) => Err(Error::Late {
                 url: url.to_owned(),
                 deadline: self.deadline,

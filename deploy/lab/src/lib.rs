@@ -1,8 +1,10 @@
 //! The system seen from outside: load is driven at its entrance, answers are counted and shown.
 //!
 //! ```text
-//! panel, load ── fetch (one HTTP request)
-//!      └── terminal (tables, bars)
+//! experiment ─┬─ platform (rules, instances)     what is changed
+//!             ├─ load ── fetch (HTTP)            what is asked
+//!             ├─ statistics                      what chance explains
+//!             └─ report ── terminal              what came of it
 //! ```
 //!
 //! Nothing here knows how the system was started: the same works on one machine and on a cluster.
@@ -35,8 +37,11 @@ macro_rules! complain {
     }};
 }
 
+pub mod experiment;
 pub mod fetch;
 pub mod load;
 pub mod panel;
 pub mod platform;
+pub mod report;
+pub mod statistics;
 pub mod terminal;

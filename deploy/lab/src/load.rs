@@ -1,69 +1,188 @@
 //! Sends requests and shows who answered.
+//!
+//! ```text
+//! Options ─▶ run ─┬─ client ── Connection ─┐
+//!                 ├─ client ── Connection ─┼─▶ Sample … ─▶ Tally
+//!                 └─ …                     ┘
+//! ```
+//!
+//! Each client keeps one connection and sends one request after the other: with one client the order of the answers is
+//! the order in which the mesh chose.
 
-use std::collections::BTreeMap;
+mod connection;
+mod tally;
+
+pub use connection::Connection;
+pub use tally::{Sample, Tally, Wanted, version_of};
+
+use std::cell::{Cell, RefCell};
+use std::fmt::{self, Display, Formatter};
 use std::time::{Duration, Instant};
 
-use http::Method;
+use futures::future::join_all;
+use tokio::sync::Mutex;
+use tokio::time::{Interval, interval};
 
-use crate::fetch::{Answer, Client, Error};
-use crate::terminal::{Table, bar};
+use crate::fetch::{Answer, Error};
 
 /// Longer than any time limit of the mesh.
 const DEADLINE: Duration = Duration::from_secs(30);
+
+/// Far beyond what one machine answers.
+const MAX_RATE: f64 = 100_000.0;
 
 /// What to send.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Options {
     /// Path to ask for.
-    #[arg(long, default_value = "/status")]
+    #[arg(long, default_value = "/status", value_parser = path)]
     pub path: String,
     /// How many requests.
     #[arg(long, default_value_t = 100)]
     pub requests: u32,
-    /// Requests a second; without it, one follows the other.
+    /// Requests a second; without it, each client sends the next as soon as it has an answer.
     #[arg(long, value_parser = rate)]
     pub rate: Option<f64>,
+    /// Clients at a time, each with a connection of its own.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub concurrency: u32,
     /// Ask for the page and show its headline.
     #[arg(long, conflicts_with = "path")]
     pub front: bool,
     /// A header for every request, `name: value`.
     #[arg(long = "header", value_name = "NAME: VALUE", value_parser = header)]
     pub headers: Vec<(String, String)>,
+    /// Print JSON, and not the answers.
+    #[arg(long)]
+    pub json: bool,
+}
+
+fn path(text: &str) -> Result<String, String> {
+    if text.starts_with('/') && text.parse::<http::uri::PathAndQuery>().is_ok() {
+        Ok(text.to_owned())
+    } else {
+        Err("a path, `/status`".to_owned())
+    }
 }
 
 fn rate(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
-        Ok(rate) if rate.is_finite() && rate > 0.0 => Ok(rate),
-        _ => Err("a number above 0, requests a second".to_owned()),
+        Ok(rate) if rate > 0.0 && rate <= MAX_RATE => Ok(rate),
+        _ => Err(format!(
+            "a number above 0, at most {MAX_RATE}: requests a second"
+        )),
     }
 }
 
 fn header(text: &str) -> Result<(String, String), String> {
     let (name, value) = text.split_once(':').ok_or("NAME: VALUE")?;
-    let name = name.trim().to_lowercase();
+    let (name, value) = (name.trim().to_lowercase(), value.trim());
     http::HeaderName::from_bytes(name.as_bytes()).map_err(|error| error.to_string())?;
-    Ok((name, value.trim().to_owned()))
+    http::HeaderValue::from_str(value).map_err(|error| error.to_string())?;
+    Ok((name, value.to_owned()))
 }
 
-/// Sends the requests, prints every answer as it comes, then who answered.
-pub async fn run(origin: &str, options: &Options) -> Tally {
-    let client = Client::new(DEADLINE);
-    let path = if options.front { "/" } else { &options.path };
-    let url = format!("{origin}{path}");
-    let mut tally = Tally::default();
-    let mut pace = options
-        .rate
-        .map(|rate| tokio::time::interval(Duration::from_secs_f64(1.0 / rate)));
-    for _ in 0..options.requests {
-        if let Some(pace) = &mut pace {
-            pace.tick().await;
+impl Options {
+    /// So many requests for a path by one client.
+    pub fn requests(path: &str, requests: u32) -> Self {
+        Self {
+            path: path.to_owned(),
+            requests,
+            rate: None,
+            concurrency: 1,
+            front: false,
+            headers: Vec::new(),
+            json: false,
         }
-        let started = Instant::now();
-        let answer = client.send(Method::GET, &url, &options.headers).await;
-        say!("{}", line(&answer, options.front));
-        tally.add(&answer, started.elapsed());
     }
-    tally
+
+    /// By so many clients at a time.
+    #[must_use]
+    pub fn by(self, concurrency: u32) -> Self {
+        Self {
+            concurrency,
+            ..self
+        }
+    }
+
+    /// With one more header.
+    #[must_use]
+    pub fn header(mut self, name: &str, value: &str) -> Self {
+        self.headers.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    fn target(&self) -> &str {
+        if self.front { "/" } else { &self.path }
+    }
+}
+
+impl Display for Options {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        write!(f, "{} × GET {}", self.requests, self.target())?;
+        for (name, value) in &self.headers {
+            write!(f, ", {name}: {value}")?;
+        }
+        if self.concurrency > 1 {
+            write!(f, ", {} clients", self.concurrency)?;
+        }
+        match self.rate {
+            Some(rate) => write!(f, ", {rate} a second"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Sends the requests, prints every answer as it comes, and says who answered.
+///
+/// # Errors
+/// `origin` is no address.
+pub async fn run(origin: &str, options: &Options) -> Result<Tally, Error> {
+    drive(origin, options, |answer| {
+        if !options.json {
+            say!("{}", line(answer, options.front));
+        }
+    })
+    .await
+}
+
+/// Sends the requests and says who answered; `seen` gets each answer as it comes.
+///
+/// # Errors
+/// `origin` is no address.
+pub async fn drive(
+    origin: &str,
+    options: &Options,
+    seen: impl Fn(&Result<Answer, Error>),
+) -> Result<Tally, Error> {
+    let pace = options.rate.map(|rate| {
+        let pace = interval(Duration::from_secs_f64(1.0 / rate));
+        Mutex::new(pace)
+    });
+    let left = Cell::new(options.requests);
+    let tally = RefCell::new(Tally::default());
+    let client = async |mut connection: Connection| {
+        while let Some(rest) = left.get().checked_sub(1) {
+            left.set(rest);
+            wait(pace.as_ref()).await;
+            let started = Instant::now();
+            let answer = connection.get(options.target(), &options.headers).await;
+            seen(&answer);
+            let sample = Sample::of(&answer, started.elapsed());
+            tally.borrow_mut().add(sample);
+        }
+    };
+    let connections = (0..options.concurrency.min(options.requests))
+        .map(|_| Connection::new(origin, DEADLINE))
+        .collect::<Result<Vec<_>, _>>()?;
+    join_all(connections.into_iter().map(client)).await;
+    Ok(tally.into_inner())
+}
+
+async fn wait(pace: Option<&Mutex<Interval>>) {
+    if let Some(pace) = pace {
+        pace.lock().await.tick().await;
+    }
 }
 
 /// An answer in one line.
@@ -88,80 +207,6 @@ fn first_line(text: &str) -> &str {
     text.lines().next().unwrap_or_default()
 }
 
-/// Who answered how often.
-#[derive(Debug, Clone, Default)]
-pub struct Tally {
-    answers: BTreeMap<String, Count>,
-    times: Vec<Duration>,
-}
-
-#[derive(Debug, Clone, Copy, Default)]
-struct Count {
-    answers: usize,
-    errors: usize,
-}
-
-impl Tally {
-    fn add(&mut self, answer: &Result<Answer, Error>, time: Duration) {
-        let by_mesh = "(the mesh)";
-        let who = match answer {
-            Ok(answer) => answer.header("x-airside-instance").unwrap_or(by_mesh),
-            Err(_) => "(nobody)",
-        };
-        let count = self.answers.entry(who.to_owned()).or_default();
-        count.answers += 1;
-        let sound = answer
-            .as_ref()
-            .is_ok_and(|answer| answer.status.is_success());
-        count.errors += usize::from(!sound);
-        self.times.push(time);
-    }
-
-    /// Answers that were no success.
-    pub fn errors(&self) -> usize {
-        self.answers.values().map(|count| count.errors).sum()
-    }
-
-    /// The time within which this share of the answers came.
-    fn quantile(&self, share: f64) -> Duration {
-        let mut times = self.times.clone();
-        times.sort_unstable();
-        #[allow(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            clippy::cast_precision_loss,
-            reason = "a rank among at most some thousands"
-        )]
-        let rank = (times.len() as f64 * share).ceil() as usize;
-        times
-            .get(rank.saturating_sub(1))
-            .copied()
-            .unwrap_or_default()
-    }
-}
-
-impl std::fmt::Display for Tally {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let whole = self.times.len();
-        let mut table = Table::new(["instance", "answers", "share", "errors", ""]);
-        for (who, count) in &self.answers {
-            let percent = (1000 * count.answers)
-                .checked_div(whole)
-                .unwrap_or_default();
-            table.row([
-                who.clone(),
-                count.answers.to_string(),
-                format!("{}.{} %", percent / 10, percent % 10),
-                count.errors.to_string(),
-                bar(count.answers, whole),
-            ]);
-        }
-        write!(f, "{table}")?;
-        let (median, slowest) = (self.quantile(0.5), self.quantile(0.99));
-        writeln!(f, "{whole} requests, p50 {median:.1?}, p99 {slowest:.1?}")
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -174,22 +219,16 @@ mod tests {
     }
 
     #[test]
-    fn quantiles_are_ranks() {
-        let tally = Tally {
-            times: (1..=100).rev().map(Duration::from_millis).collect(),
-            ..Tally::default()
-        };
-        assert_eq!(tally.quantile(0.5), Duration::from_millis(50));
-        assert_eq!(tally.quantile(0.99), Duration::from_millis(99));
-        assert_eq!(Tally::default().quantile(0.5), Duration::ZERO);
-    }
-
-    #[test]
-    fn headers_and_rates_are_checked() {
+    fn what_to_send_is_checked() {
         assert_eq!(header("X-A: b:c"), Ok(("x-a".to_owned(), "b:c".to_owned())));
         assert!(header("no value").is_err());
         assert!(header("b ad: x").is_err());
+        assert!(header("a: \u{1}").is_err());
         assert!(rate("0").is_err());
+        assert!(rate("inf").is_err());
         assert_eq!(rate("2.5"), Ok(2.5));
+        assert!(path("status").is_err());
+        assert!(path("/a b").is_err());
+        assert!(path("/persons?from=1").is_ok());
     }
 }

@@ -2,6 +2,8 @@
 
 /// Width of the longest bar.
 const BAR: usize = 40;
+/// Width of a share's bar, beside six columns in a terminal of 80.
+const SHARE_BAR: usize = 24;
 
 /// Rows under a header, every column as wide as its widest cell.
 #[derive(Debug, Clone)]
@@ -50,9 +52,39 @@ pub fn bar(part: usize, whole: usize) -> String {
     "█".repeat((part * BAR).checked_div(whole).unwrap_or_default())
 }
 
+/// A bar for a share, with a tick where it should end.
+#[allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::cast_precision_loss,
+    reason = "a share of some tens of characters"
+)]
+pub fn share_bar(share: f64, wanted: Option<f64>) -> String {
+    let place = |share: f64| (share.clamp(0.0, 1.0) * SHARE_BAR as f64).round() as usize;
+    let mut cells: Vec<char> = vec![' '; SHARE_BAR];
+    cells[..place(share)].fill('█');
+    if let Some(wanted) = wanted {
+        cells[place(wanted).min(SHARE_BAR - 1)] = '┃';
+    }
+    cells.iter().collect::<String>().trim_end().to_owned()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_tick_stands_where_a_share_should_end() {
+        assert_eq!(share_bar(0.0, Some(0.0)), "┃");
+        assert_eq!(share_bar(1.0, None).chars().count(), SHARE_BAR);
+        assert_eq!(share_bar(1.0, Some(1.0)).chars().last(), Some('┃'));
+        let short = share_bar(0.25, Some(0.5));
+        assert_eq!(
+            short.chars().filter(|cell| *cell == '█').count(),
+            SHARE_BAR / 4
+        );
+        assert_eq!(short.chars().last(), Some('┃'));
+    }
 
     #[test]
     fn columns_are_as_wide_as_their_widest_cell() {

@@ -53,7 +53,7 @@ pub struct Server {
     /// Proxy of the mesh to connect to for every call to another service [default: none, straight to the host].
     #[arg(long, env = "AIRSIDE_EGRESS", value_name = "http://HOST:PORT", value_parser = parse::origin)]
     pub egress: Option<Uri>,
-    /// Serve GET /fault, which makes /status fail on demand.
+    /// Serve GET /fault, which makes /status fail or wait on demand.
     #[arg(long, env = "AIRSIDE_FAULT_ENDPOINTS")]
     pub fault_endpoints: bool,
     /// Time that requests under way have to end after SIGTERM.

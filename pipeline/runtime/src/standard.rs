@@ -17,11 +17,12 @@ use axum::{
 };
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use http_body_util::{BodyExt as _, Limited};
+use serde::Deserialize;
 use serde_json::json;
 use tower_http::catch_panic::CatchPanicLayer;
 use tracing::Instrument as _;
 
-use crate::{Fault, Identity, Metrics, Problem, Readiness, carry::Carried, extract};
+use crate::{Fault, Identity, Metrics, Problem, Readiness, carry::Carried, extract, parse};
 
 /// What the standard routes look at.
 #[derive(Clone, Debug)]
@@ -70,6 +71,9 @@ pub(crate) fn wrap(standard: Standard, routes: Router) -> Router {
 }
 
 async fn status(State(standard): State<Arc<Standard>>) -> (StatusCode, String) {
+    if let Some(fault) = &standard.fault {
+        tokio::time::sleep(fault.delay()).await;
+    }
     if standard.fault.as_ref().is_some_and(Fault::is_faulty) {
         (StatusCode::SERVICE_UNAVAILABLE, standard.identity.faulty())
     } else {
@@ -97,9 +101,25 @@ async fn metrics(State(standard): State<Arc<Standard>>) -> impl IntoResponse {
     ([(header::CONTENT_TYPE, kind)], standard.metrics.encode())
 }
 
-async fn fault(State(standard): State<Arc<Standard>>) -> &'static str {
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FaultQuery {
+    delay: Option<String>,
+}
+
+async fn fault(
+    State(standard): State<Arc<Standard>>,
+    extract::Query(query): extract::Query<FaultQuery>,
+) -> Result<&'static str, Problem> {
     // The route exists only where this does.
-    standard.fault.as_ref().map_or("Now normal", Fault::toggle)
+    let Some(fault) = &standard.fault else {
+        return Ok("Now normal");
+    };
+    match query.delay.as_deref().map(parse::duration) {
+        None => Ok(fault.toggle()),
+        Some(Ok(delay)) => Ok(fault.slow_down(delay)),
+        Some(Err(reason)) => Err(Problem::field("delay", reason)),
+    }
 }
 
 fn panicked(panic: Box<dyn Any + Send>) -> Response {

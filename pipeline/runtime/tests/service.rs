@@ -6,7 +6,7 @@ use std::{
     net::SocketAddr,
     path::PathBuf,
     sync::atomic::{AtomicU32, Ordering},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use airside_runtime::{
@@ -247,6 +247,28 @@ async fn faulty_mode_where_enabled() {
     assert_eq!(faulty.body().as_ref(), b"CPanel v2 : Error 503 - echo-0");
     assert_eq!(running.get("/fault").await.body().as_ref(), b"Now normal");
     assert_eq!(running.get("/status").await.status(), StatusCode::OK);
+    running.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn slow_mode_where_enabled() {
+    let service = Service::new("CPanel", &settings(&["--fault-endpoints"])).shows_spread();
+    let running = Running::start(service).await;
+    let delay = Duration::from_millis(150);
+    let slow = running.get("/fault?delay=150ms").await;
+    assert_eq!(slow.body().as_ref(), b"Now slow");
+    let begun = Instant::now();
+    assert_eq!(running.get("/status").await.status(), StatusCode::OK);
+    assert!(begun.elapsed() >= delay);
+    let normal = running.get("/fault?delay=0ms").await;
+    assert_eq!(normal.body().as_ref(), b"Now normal");
+    for bad in ["/fault?delay=long", "/fault?dely=1s"] {
+        assert_eq!(
+            running.get(bad).await.status(),
+            StatusCode::BAD_REQUEST,
+            "{bad}"
+        );
+    }
     running.stop().await.unwrap();
 }
 
