@@ -72,7 +72,12 @@ impl Identity {
         let metadata = [
             ("NAMESPACE", text(namespace)),
             ("ISTIO_VERSION", text(PROXY_VERSION)),
-            ("LABELS", Value { kind: Some(Kind::StructValue(labels)) }),
+            (
+                "LABELS",
+                Value {
+                    kind: Some(Kind::StructValue(labels)),
+                },
+            ),
         ];
         Node {
             id: format!(
