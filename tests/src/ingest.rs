@@ -10,6 +10,7 @@ use airside_proto::v1::{
 use airside_runtime::Mesh;
 use anyhow::{Context as _, Result, bail};
 use bytes::Bytes;
+use http::Uri;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Streaming;
@@ -34,7 +35,15 @@ impl Stream {
     /// The collector refuses.
     pub async fn open(collector: SocketAddr, camera: &str, epoch: u64) -> Result<Self> {
         let origin = format!("http://{collector}").parse()?;
-        let mut client = FrameIngestClient::new(Mesh::new(None).channel(&origin));
+        Self::through(&Mesh::new(None), &origin, camera, epoch).await
+    }
+
+    /// The same to `collector` as `mesh` leads there.
+    ///
+    /// # Errors
+    /// The collector refuses.
+    pub async fn through(mesh: &Mesh, collector: &Uri, camera: &str, epoch: u64) -> Result<Self> {
+        let mut client = FrameIngestClient::new(mesh.channel(collector));
         let (requests, outgoing) = mpsc::channel(REQUESTS_WAITING);
         let hello = Hello {
             agent: "test".to_owned(),

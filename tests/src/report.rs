@@ -4,13 +4,25 @@
 /// Characters of the longest bar.
 const BAR: f64 = 40.0;
 
-/// What is wanted of the ratio of the first figure to the second.
+/// What is wanted of a figure: of the ratio of the first to the second, where two are compared.
 #[derive(Clone, Copy, Debug)]
 pub enum Goal {
-    /// Cost: so many times the bare figure at most.
+    /// Cost: so much at most.
     AtMost(f64),
-    /// Yield: so many times the bare figure at least.
+    /// Yield: so much at least.
     AtLeast(f64),
+}
+
+impl Goal {
+    /// Whether `figure` reaches it, in words that go on a line.
+    fn verdict(self, figure: f64) -> String {
+        let (wanted, limit, is_met) = match self {
+            Self::AtMost(most) => ("at most", most, figure <= most),
+            Self::AtLeast(least) => ("at least", least, figure >= least),
+        };
+        let verdict = if is_met { "met" } else { "missed" };
+        format!(", goal {wanted} {limit}: {verdict}")
+    }
 }
 
 /// Airside's figure beside the bare one.
@@ -36,29 +48,51 @@ impl Comparison<'_> {
 
     /// Prints the table.
     pub fn print(&self) {
-        let sides = [&self.airside, &self.bare];
-        let medians = sides.map(|(_, values)| median(values.clone()));
-        let longest = medians.into_iter().fold(f64::MIN_POSITIVE, f64::max);
-        println!("\n{}", self.title);
-        for ((name, values), value) in sides.into_iter().zip(medians) {
-            let bar = "█".repeat((value / longest * BAR).round() as usize);
-            let low = values.iter().copied().fold(f64::INFINITY, f64::min);
-            let high = values.iter().copied().fold(0.0, f64::max);
-            println!("  {name:<24} {value:>9.1}  ({low:.1} to {high:.1})  {bar}");
-        }
+        print_figures(self.title, &[self.airside.clone(), self.bare.clone()]);
         let ratio = self.ratio();
-        let verdict = match self.goal {
-            Some(Goal::AtMost(most)) => verdict("at most", most, ratio <= most),
-            Some(Goal::AtLeast(least)) => verdict("at least", least, ratio >= least),
-            None => String::new(),
-        };
-        println!("  ratio {ratio:.2}{verdict}");
+        let verdict = self.goal.map(|goal| goal.verdict(ratio));
+        println!("  ratio {ratio:.2}{}", verdict.unwrap_or_default());
     }
 }
 
-fn verdict(wanted: &str, limit: f64, is_met: bool) -> String {
-    let verdict = if is_met { "met" } else { "missed" };
-    format!(", goal {wanted} {limit}: {verdict}")
+/// Prints figures of one unit, named in the title: the median of each, its range, and a bar.
+pub fn print_figures(title: &str, figures: &[(&str, Vec<f64>)]) {
+    let medians: Vec<f64> = figures
+        .iter()
+        .map(|(_, values)| median(values.clone()))
+        .collect();
+    let longest = medians.iter().copied().fold(f64::MIN_POSITIVE, f64::max);
+    println!("\n{title}");
+    for ((name, values), value) in figures.iter().zip(medians) {
+        let bar = "█".repeat((value / longest * BAR).round() as usize);
+        let low = values.iter().copied().fold(f64::INFINITY, f64::min);
+        let high = values.iter().copied().fold(0.0, f64::max);
+        println!("  {name:<24} {value:>9.1}  ({low:.1} to {high:.1})  {bar}");
+    }
+}
+
+/// Prints the distribution of one figure, and whether its 99th percentile is as wanted.
+pub fn print_distribution(title: &str, values: &[f64], goal: Goal) {
+    let shares = [("p50", 0.5), ("p90", 0.9), ("p99", 0.99), ("max", 1.0)];
+    let figures = shares.map(|(name, share)| (name, quantile(values, share)));
+    let longest = quantile(values, 1.0).max(f64::MIN_POSITIVE);
+    println!("\n{title}");
+    for (name, value) in figures {
+        let bar = "█".repeat((value / longest * BAR).round() as usize);
+        println!("  {name:<24} {value:>9.1}  {bar}");
+    }
+    let p99 = quantile(values, 0.99);
+    println!("  p99 {p99:.1}{}", goal.verdict(p99));
+}
+
+/// The value within which this share of the values are.
+#[must_use]
+pub fn quantile(values: &[f64], share: f64) -> f64 {
+    let mut values = values.to_vec();
+    values.sort_by(f64::total_cmp);
+    let rank = (values.len() as f64 * share).ceil() as usize;
+    let value = values.get(rank.saturating_sub(1));
+    value.copied().unwrap_or(f64::NAN)
 }
 
 fn median(mut values: Vec<f64>) -> f64 {
@@ -69,6 +103,14 @@ fn median(mut values: Vec<f64>) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn quantiles_are_ranks() {
+        let values: Vec<f64> = (1..=100).rev().map(f64::from).collect();
+        assert!((quantile(&values, 0.5) - 50.0).abs() < f64::EPSILON);
+        assert!((quantile(&values, 0.99) - 99.0).abs() < f64::EPSILON);
+        assert!(quantile(&[], 0.5).is_nan());
+    }
 
     #[test]
     fn the_ratio_is_the_median_of_the_rounds() {

@@ -20,8 +20,21 @@ pub fn cpu(pid: u32) -> Result<Duration> {
 /// # Errors
 /// There is no such process.
 pub fn peak_memory(pid: u32) -> Result<u64> {
+    bytes_of(pid, "VmHWM:")
+}
+
+/// Memory that is resident now, in bytes.
+///
+/// # Errors
+/// There is no such process.
+pub fn memory(pid: u32) -> Result<u64> {
+    bytes_of(pid, "VmRSS:")
+}
+
+fn bytes_of(pid: u32, key: &str) -> Result<u64> {
     let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    let kilobytes = line.context("VmHWM")?.trim_end_matches("kB").trim();
+    let line = status.lines().find_map(|line| line.strip_prefix(key));
+    let kilobytes = line.with_context(|| key.to_owned())?;
+    let kilobytes = kilobytes.trim_end_matches("kB").trim();
     Ok(kilobytes.parse::<u64>()? * 1024)
 }
