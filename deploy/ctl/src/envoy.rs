@@ -8,11 +8,13 @@
 //! of endpoints rebuilds no cluster.
 
 mod admin;
+mod clusters;
 mod folder;
 mod program;
 mod publish;
 
 pub use admin::Admin;
+pub use clusters::Called;
 use folder::Folder;
 pub use program::{Program, ProgramError};
 pub use publish::{Error, Publisher, TakenOver};

@@ -17,6 +17,7 @@ mod operator;
 mod platform;
 mod replicas;
 mod up;
+mod view;
 
 pub use addresses::{Flag, Wanted, claim};
 pub use control::{Client, ControlError, Reply, Request, Scale, Scaled, Snapshot};

@@ -132,6 +132,14 @@ impl Workload {
         format!("{}-{index}", self.full_name())
     }
 
+    /// Whether this is the name of one of its instances.
+    pub fn is_instance(&self, name: &str) -> bool {
+        let index = name
+            .strip_prefix(&self.full_name())
+            .and_then(|rest| rest.strip_prefix('-'));
+        index.is_some_and(|index| index.parse::<u32>().is_ok())
+    }
+
     /// When its instances end.
     pub fn group(&self) -> Group {
         if self.feeds {

@@ -7,6 +7,8 @@ use std::time::Duration;
 use airside_lab::fetch::{self, Client};
 use airside_mesh::envoy::files;
 
+use super::clusters::{self, Called};
+
 /// Envoy answers its admin port within milliseconds; seconds mean it hangs.
 const DEADLINE: Duration = Duration::from_secs(5);
 
@@ -75,6 +77,14 @@ impl Admin {
             .lines()
             .filter_map(|line| line.split("::").nth(1)?.parse().ok());
         Ok(addresses.collect())
+    }
+
+    /// What each cluster knows of each instance that it calls.
+    ///
+    /// # Errors
+    /// Envoy does not answer.
+    pub async fn called(&self) -> Result<Vec<Called>, fetch::Error> {
+        Ok(clusters::read(&self.get("/clusters?format=json").await?))
     }
 
     /// Every counter and gauge by name.

@@ -26,6 +26,8 @@ pub(super) struct Launcher {
     pub(super) run_dir: RunDir,
     pub(super) addresses: Addresses,
     pub(super) envoy: Program,
+    /// Address of the mesh view.
+    pub(super) mesh_view: String,
 }
 
 impl Launcher {
@@ -58,6 +60,7 @@ impl Launcher {
             ("AIRSIDE_INSTANCE", name.clone()),
             ("AIRSIDE_VERSION", workload.version.clone()),
             ("AIRSIDE_EGRESS", format!("http://{}", addresses.egress)),
+            ("AIRSIDE_MESH_VIEW", self.mesh_view.clone()),
             ("AIRSIDE_DRAIN_TIMEOUT", DRAIN_TIMEOUT.to_owned()),
         ]
         .map(|(key, value)| (key.to_owned(), value))

@@ -1,8 +1,10 @@
 //! The one who changes rules and endpoints.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
-use tokio::sync::mpsc;
+use jiff::Timestamp;
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::control::{Asked, Reply, Request, Snapshot};
@@ -13,13 +15,23 @@ use crate::supervise::{Board, Phase};
 use airside_lab::platform::Document;
 use airside_mesh::envoy::Endpoint;
 use airside_mesh::istio;
-use airside_mesh::{Registry, Rules, Service, resolve};
+use airside_mesh::{Mesh, Registry, Rules, Service, resolve};
+
+/// The rules in force, and what they mean.
+#[derive(Debug, Clone)]
+pub(super) struct InForce {
+    /// The repository, from where its files are named.
+    pub(super) root: PathBuf,
+    pub(super) since: Timestamp,
+    pub(super) rules: Rules,
+    pub(super) mesh: Mesh,
+}
 
 /// Applies what is asked and follows the board.
 pub(super) struct Operator {
     pub(super) publisher: Publisher,
     pub(super) registry: Registry,
-    pub(super) rules: Rules,
+    pub(super) in_force: watch::Sender<InForce>,
     pub(super) board: Board,
     pub(super) owner: Owner,
     /// Ends the mesh.
@@ -52,17 +64,19 @@ impl Operator {
             Request::Status => Reply::Status(Snapshot {
                 owner: self.owner.clone(),
                 instances: self.board.reports(),
-                rules: self.rules.summary(),
+                rules: self.rules().summary(),
             }),
             Request::Apply(sources) => match Rules::read(&sources) {
-                Ok(newer) => self.put_in_force(self.rules.overlaid(&newer)).await,
+                Ok(newer) => self.put_in_force(self.rules().overlaid(&newer)).await,
                 Err(problems) => Reply::Refused(problems.to_string()),
             },
             Request::Replace(sources) => match Rules::read(&sources) {
                 Ok(rules) => self.put_in_force(rules).await,
                 Err(problems) => Reply::Refused(problems.to_string()),
             },
-            Request::Documents => Reply::Documents(self.rules.documents().map(document).collect()),
+            Request::Documents => {
+                Reply::Documents(self.rules().documents().map(document).collect())
+            }
             // The desk gives these to replicas.
             Request::Scale(_) => Reply::Refused("rules and numbers are asked for apart".to_owned()),
             Request::Stop => {
@@ -72,17 +86,28 @@ impl Operator {
         }
     }
 
+    fn rules(&self) -> Rules {
+        self.in_force.borrow().rules.clone()
+    }
+
     async fn put_in_force(&mut self, rules: Rules) -> Reply {
         let mesh = match resolve(&rules, &self.registry) {
             Ok(mesh) => mesh,
             Err(problems) => return Reply::Refused(problems.to_string()),
         };
-        match self.publisher.take_over(mesh).await {
+        match self.publisher.take_over(mesh.clone()).await {
             Ok(taken) => {
-                self.rules = rules;
-                say!("rules in force: {}", self.rules.summary());
+                let summary = rules.summary();
+                say!("rules in force: {summary}");
+                self.in_force.send_modify(|in_force| {
+                    if taken.changed {
+                        in_force.since = Timestamp::now();
+                    }
+                    in_force.rules = rules;
+                    in_force.mesh = mesh;
+                });
                 Reply::Applied {
-                    rules: self.rules.summary(),
+                    rules: summary,
                     changed: taken.changed,
                     elapsed: taken.elapsed,
                 }

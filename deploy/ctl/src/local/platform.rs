@@ -1,6 +1,7 @@
 //! The running local mesh as experiments and rollouts see it.
 
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use airside_lab::fetch::Answer;
@@ -10,7 +11,7 @@ use anyhow::{Context, Result, bail};
 use http::Method;
 
 use super::control::{Client, Reply, Request, Scale, Snapshot};
-use crate::envoy::Admin;
+use crate::envoy::{Admin, Program, ProgramError};
 use crate::run_dir::RunDir;
 use crate::supervise::{Phase, Report};
 
@@ -26,14 +27,17 @@ pub struct LocalPlatform {
     entrance: String,
     /// The rules of a reset.
     defaults: Vec<Source>,
+    run_dir: RunDir,
+    /// The repository.
+    root: PathBuf,
 }
 
 impl LocalPlatform {
-    /// The mesh that runs in `run_dir`. `defaults` are the rules that a reset brings back.
+    /// The mesh that runs in `run_dir` of the repository `root`. `defaults` are the rules that a reset brings back.
     ///
     /// # Errors
     /// None runs there, or it does not answer.
-    pub async fn connect(run_dir: &RunDir, defaults: Vec<Source>) -> Result<Self> {
+    pub async fn connect(root: &Path, run_dir: &RunDir, defaults: Vec<Source>) -> Result<Self> {
         let control = Client::new(&run_dir.socket());
         let addresses = control.snapshot().await?.owner.addresses;
         Ok(Self {
@@ -42,7 +46,22 @@ impl LocalPlatform {
             client: airside_lab::fetch::Client::new(ASK_DEADLINE),
             entrance: format!("http://{}", addresses.ingress),
             defaults,
+            run_dir: run_dir.clone(),
+            root: root.to_owned(),
         })
+    }
+
+    /// Its directory.
+    pub fn run_dir(&self) -> &RunDir {
+        &self.run_dir
+    }
+
+    /// The Envoy with which it runs.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn envoy(&self) -> Result<Program, ProgramError> {
+        Program::find(&self.root)
     }
 
     async fn change(&self, request: Request) -> Result<Change> {

@@ -4,15 +4,17 @@ use std::path::PathBuf;
 use std::pin::pin;
 
 use anyhow::{Context, bail};
+use jiff::Timestamp;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::addresses::{Wanted, claim};
 use super::control::{Desk, Server};
 use super::launch::Launcher;
-use super::operator::Operator;
+use super::operator::{InForce, Operator};
 use super::replicas::Replicas;
+use super::view::{Sources, View};
 use crate::envoy::{Program, Publisher};
 use crate::run_dir::{Locked, Owner, RunDir};
 use crate::supervise::{Board, Phase, Report};
@@ -55,82 +57,128 @@ pub async fn up(options: &Options) -> anyhow::Result<()> {
         }
         Locked::Elsewhere(None) => bail!("another one is starting or ending right now"),
     };
-    let topology = Topology::read(&options.topology)?;
-    let registry = topology.registry();
-    let rules = Rules::read(&options.rules)?;
-    let mesh = resolve(&rules, &registry)?;
-    let envoy = Program::find(&options.root)?;
-    let addresses = claim(&options.wanted)?;
-    let publisher = Publisher::create(run_dir.envoy(), &addresses, mesh)
-        .context("cannot write Envoy's files")?;
-    let control = Server::bind(run_dir.socket()).context("cannot listen for requests")?;
-    let owner = Owner {
-        pid: std::process::id(),
-        addresses,
-    };
-    lock.announce(&owner).context("cannot write the lock")?;
+    let bound = Bound::new(options, run_dir).await?;
+    lock.announce(&bound.operator.owner)
+        .context("cannot write the lock")?;
+    bound.run().await
+}
 
-    let board = Board::default();
-    let stop = CancellationToken::new();
-    let launcher = Launcher {
-        options: options.clone(),
-        run_dir,
-        addresses,
-        envoy,
-    };
-    let admin = publisher.admin().clone();
-    let mut replicas = Replicas::new(topology, launcher, board.clone(), admin);
-    replicas.start()?;
-    let programs = board.reports().len();
-    say!("starting {programs} programs, {}", owner.url());
+/// A mesh whose rules are sound and whose addresses are taken, and of which nothing runs yet.
+struct Bound {
+    control: Server,
+    view: View,
+    sources: Sources,
+    operator: Operator,
+    replicas: Replicas,
+}
 
-    let operator = Operator {
-        publisher,
-        registry,
-        rules,
-        board: board.clone(),
-        owner: owner.clone(),
-        stop: stop.clone(),
-        confirmed: None,
-    };
-    let (requests, asked) = mpsc::channel(4);
-    let (wishes, wished) = mpsc::channel(4);
-    let desk = Desk {
-        operator: requests,
-        replicas: wishes,
-    };
-    let mut operator = tokio::spawn(operator.run(asked));
-    {
-        // Requests are taken until the last program has ended: the operator leads them out.
-        let mut listening = pin!(control.run(desk));
-        tokio::select! {
-            asked = asked_to_end(&stop) => asked?,
-            () = &mut listening => {}
-            () = replicas.run(wished) => {}
-            () = report_ready(&board, &owner) => {}
-            ended = &mut operator => ended.context("the operator failed")?,
-        }
-        say!("ending");
-        let twice = CancellationToken::new();
-        tokio::select! {
-            ended = replicas.end() => ended.context("the supervisor failed")?,
-            () = &mut listening => {}
-            asked = asked_to_end(&twice) => {
-                asked?;
-                bail!("asked twice to end: killed everything");
+impl Bound {
+    async fn new(options: &Options, run_dir: RunDir) -> anyhow::Result<Self> {
+        let topology = Topology::read(&options.topology)?;
+        let registry = topology.registry();
+        let rules = Rules::read(&options.rules)?;
+        let mesh = resolve(&rules, &registry)?;
+        let envoy = Program::find(&options.root)?;
+        let addresses = claim(&options.wanted)?;
+        let publisher = Publisher::create(run_dir.envoy(), &addresses, mesh.clone())
+            .context("cannot write Envoy's files")?;
+        let control = Server::bind(run_dir.socket()).context("cannot listen for requests")?;
+        let view = View::bind().await.context("cannot serve the mesh view")?;
+        let launcher = Launcher {
+            options: options.clone(),
+            run_dir,
+            addresses,
+            envoy,
+            mesh_view: view.url(),
+        };
+        let board = Board::default();
+        let admin = publisher.admin().clone();
+        let (in_force, now_in_force) = watch::channel(InForce {
+            root: options.root.clone(),
+            since: Timestamp::now(),
+            rules,
+            mesh,
+        });
+        let sources = Sources {
+            topology: topology.clone(),
+            board: board.clone(),
+            admin: admin.clone(),
+            in_force: now_in_force,
+        };
+        let operator = Operator {
+            publisher,
+            registry,
+            in_force,
+            board: board.clone(),
+            owner: Owner {
+                pid: std::process::id(),
+                addresses,
+            },
+            stop: CancellationToken::new(),
+            confirmed: None,
+        };
+        Ok(Self {
+            control,
+            view,
+            sources,
+            operator,
+            replicas: Replicas::new(topology, launcher, board, admin),
+        })
+    }
+
+    /// Starts everything, and ends it when asked to.
+    async fn run(self) -> anyhow::Result<()> {
+        let Self {
+            control,
+            view,
+            sources,
+            operator,
+            mut replicas,
+        } = self;
+        let board = operator.board.clone();
+        let stop = operator.stop.clone();
+        let url = operator.owner.url();
+        replicas.start()?;
+        say!("starting {} programs, {url}", board.reports().len());
+        let (requests, asked) = mpsc::channel(4);
+        let (wishes, wished) = mpsc::channel(4);
+        let desk = Desk {
+            operator: requests,
+            replicas: wishes,
+        };
+        let mut operator = tokio::spawn(operator.run(asked));
+        {
+            // Requests are taken until the last program has ended: the operator leads them out.
+            let mut serving = pin!(async { tokio::join!(control.run(desk), view.run(sources)) });
+            tokio::select! {
+                asked = asked_to_end(&stop) => asked?,
+                _ = &mut serving => {}
+                () = replicas.run(wished) => {}
+                () = report_ready(&board, &url) => {}
+                ended = &mut operator => ended.context("the operator failed")?,
+            }
+            say!("ending");
+            let twice = CancellationToken::new();
+            tokio::select! {
+                ended = replicas.end() => ended.context("the supervisor failed")?,
+                _ = &mut serving => {}
+                asked = asked_to_end(&twice) => {
+                    asked?;
+                    bail!("asked twice to end: killed everything");
+                }
             }
         }
+        operator.await.context("the operator failed")?;
+        say!("ended");
+        Ok(())
     }
-    operator.await.context("the operator failed")?;
-    say!("ended");
-    Ok(())
 }
 
 /// Tells once that everything is ready, then never ends.
-async fn report_ready(board: &Board, owner: &Owner) {
+async fn report_ready(board: &Board, url: &str) {
     let all = |reports: &[Report]| reports.iter().all(|report| report.phase == Phase::Ready);
     board.until(all).await;
-    say!("\nall ready: {}  (Ctrl-C ends everything)\n", owner.url());
+    say!("\nall ready: {url}  (Ctrl-C ends everything)\n");
     std::future::pending().await
 }
 
