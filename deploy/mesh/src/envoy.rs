@@ -38,6 +38,13 @@ const CONNECTION_WINDOW: u32 = 16 << 20;
 /// What is kept of a request so that it can be sent again: a frame and its envelope.
 const BUFFER_LIMIT: u32 = 4 << 20;
 
+/// The filters that routes have settings for. Both listeners have them, before the router, doing
+/// nothing by themselves.
+const FAULT_FILTER: &str = "envoy.filters.http.fault";
+const FAULT_TYPE: &str = "type.googleapis.com/envoy.extensions.filters.http.fault.v3.HTTPFault";
+const CORS_FILTER: &str = "envoy.filters.http.cors";
+const CORS_TYPE: &str = "type.googleapis.com/envoy.extensions.filters.http.cors.v3.CorsPolicy";
+
 /// The rules in Envoy's words, without endpoints.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Translation {

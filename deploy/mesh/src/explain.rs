@@ -33,7 +33,10 @@ fn service(mesh: &Mesh, fqdn: &str, host: &Host) -> Vec<String> {
     } else {
         rules(mesh, &host.routes, Some(fqdn))
     };
-    words.push(format!("any instance: {}", policy::words(&host.policy)));
+    words.push(format!(
+        "any instance: {}",
+        policy::words(&host.policies.general)
+    ));
     for subset in &host.subsets {
         let labels: Vec<String> = subset
             .labels
@@ -44,7 +47,7 @@ fn service(mesh: &Mesh, fqdn: &str, host: &Host) -> Vec<String> {
             "{} ({}): {}",
             subset.name,
             labels.join(", "),
-            policy::words(&subset.policy)
+            policy::words(&subset.policies.general)
         ));
     }
     words
@@ -64,6 +67,7 @@ fn rules(mesh: &Mesh, routes: &[Route], own: Option<&str>) -> Vec<String> {
 fn action(mesh: &Mesh, action: &Action, own: Option<&str>) -> String {
     match action {
         Action::Forward(onward) => forward(mesh, onward, own),
+        Action::Redirect(_) => "sent elsewhere".to_owned(),
         Action::Respond { status, body } if body.is_empty() => format!("answered {status}"),
         Action::Respond { status, body } => format!("answered {status} “{body}”"),
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::Rules;
-use crate::istio::{Problem, Problems, Resource};
+use crate::istio::{MESH_GATEWAY, Problem, Problems, Resource};
 
 /// The label that Istio's own ingress gateway has, and the local one with it.
 const SELECTOR: (&str, &str) = ("istio", "ingressgateway");
@@ -56,16 +56,21 @@ impl Gateways {
 
     /// The gateway that a rule of `namespace` calls `name`.
     pub(super) fn find(&self, name: &str, namespace: &str) -> Option<&Entrance> {
-        if name.contains('/') {
-            self.0.get(name)
-        } else {
-            self.0.get(&format!("{namespace}/{name}"))
-        }
+        self.0.get(&full_name(name, namespace))
     }
 
     /// Names for messages, each with a comma before it.
     pub(super) fn known(&self) -> String {
         self.0.keys().map(|name| format!(", {name}")).collect()
+    }
+}
+
+/// What a rule of `namespace` means by the name of a gateway.
+pub(super) fn full_name(name: &str, namespace: &str) -> String {
+    if name == MESH_GATEWAY || name.contains('/') {
+        name.to_owned()
+    } else {
+        format!("{namespace}/{name}")
     }
 }
 

@@ -14,19 +14,24 @@ pub mod istio;
 mod destinations;
 mod explain;
 mod gateways;
+mod policy;
 mod registry;
 mod resolve;
 mod routes;
 mod rules;
 
 pub use explain::{HostWords, explain};
+pub use policy::{Policies, Policy};
 pub use registry::{Registry, Service, ServicePort};
 pub use resolve::resolve;
 pub use rules::Rules;
 
 use std::collections::BTreeMap;
 
-use istio::{HttpMatch, SimpleLoadBalancer};
+use istio::{
+    ConsistentHash, CorsPolicy, Duration, Fault, Headers, HttpMatch, Percent, Redirect, Retries,
+    Rewrite,
+};
 
 /// Labels of an instance, or those that a subset asks for.
 pub type Labels = BTreeMap<String, String>;
@@ -46,7 +51,7 @@ pub struct Host {
     /// The service.
     pub service: Service,
     /// In force for the service as a whole.
-    pub policy: Policy,
+    pub policies: Policies,
     /// Named parts of its instances.
     pub subsets: Vec<HostSubset>,
     /// Rules in order; empty means every request goes to any instance.
@@ -60,24 +65,8 @@ pub struct HostSubset {
     pub name: String,
     /// Labels that its instances have.
     pub labels: Labels,
-    /// The host's policy, overridden by the subset's own.
-    pub policy: Policy,
-}
-
-/// How calls reach instances.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Policy {
-    /// How an instance is chosen.
-    pub load_balancer: SimpleLoadBalancer,
-}
-
-impl Default for Policy {
-    /// Istio's default.
-    fn default() -> Self {
-        Self {
-            load_balancer: SimpleLoadBalancer::LeastRequest,
-        }
-    }
+    /// The host's policies, overridden by the subset's own.
+    pub policies: Policies,
 }
 
 /// One host name (or `*`) of the ingress.
@@ -98,6 +87,12 @@ pub struct Route {
     pub matches: Vec<HttpMatch>,
     /// What happens to a request that matches.
     pub action: Action,
+    /// What goes wrong on purpose before that.
+    pub fault: Option<Fault>,
+    /// What browsers are told about other origins.
+    pub cors: Option<CorsPolicy>,
+    /// Changes of headers, whatever the action.
+    pub headers: Headers,
 }
 
 /// What happens to a request.
@@ -105,6 +100,8 @@ pub struct Route {
 pub enum Action {
     /// It goes on to a service.
     Forward(Forward),
+    /// The client is sent elsewhere.
+    Redirect(Redirect),
     /// It is answered at once.
     Respond {
         /// HTTP status.
@@ -119,10 +116,18 @@ pub enum Action {
 pub struct Forward {
     /// It goes to one of these, by weight. Never empty; the weights are not all 0.
     pub targets: Vec<Target>,
+    /// What the service is asked for instead.
+    pub rewrite: Option<Rewrite>,
+    /// How long it may take with all its tries.
+    pub timeout: Option<Duration>,
+    /// How it is tried again; none means as Istio does by default.
+    pub retries: Option<Retries>,
+    /// Who gets copies.
+    pub mirrors: Vec<Mirror>,
 }
 
 /// Part of a service, with its share of a rule's requests.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Target {
     /// Full name of the service.
     pub service: String,
@@ -132,4 +137,21 @@ pub struct Target {
     pub subset: Option<String>,
     /// Share, relative to the sum of the rule's weights.
     pub weight: u32,
+    /// Changes of headers for this target alone.
+    pub headers: Headers,
+    /// What makes requests alike that go to the same instance.
+    pub hash: Option<ConsistentHash>,
+}
+
+/// Part of a service that gets copies of requests.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Mirror {
+    /// Full name of the service.
+    pub service: String,
+    /// One of its ports; none means the port that the request was addressed to.
+    pub port: Option<u16>,
+    /// One of its subsets; none means every instance.
+    pub subset: Option<String>,
+    /// Which share of the requests.
+    pub percentage: Percent,
 }

@@ -68,6 +68,12 @@ impl Service {
     pub fn has_port(&self, number: u16) -> bool {
         self.ports.iter().any(|port| port.number == number)
     }
+
+    /// Its ports, for messages.
+    pub(crate) fn port_numbers(&self) -> String {
+        let numbers: Vec<String> = self.ports.iter().map(|p| p.number.to_string()).collect();
+        numbers.join(", ")
+    }
 }
 
 /// All services by full name.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::destinations::Destinations;
 use super::gateways::Gateways;
 use super::routes::{Checked, RouteCheck, Scope};
-use super::{Host, IngressHost, Mesh, Policy, Registry, Rules};
+use super::{Host, IngressHost, Mesh, Policies, Registry, Rules};
 use crate::istio::{Document, MESH_GATEWAY, Problem, Problems, Resource, VirtualService};
 
 /// What `rules` mean for the services of `registry`.
@@ -35,12 +35,12 @@ pub fn resolve(rules: &Rules, registry: &Registry) -> Result<Mesh, Problems> {
 }
 
 /// Every service with its policies, and no routes yet.
-fn bare(registry: &Registry, destinations: &Destinations) -> Mesh {
+fn bare(registry: &Registry, destinations: &Destinations<'_>) -> Mesh {
     let services = registry.services().map(|service| {
         let rule = destinations.of(&service.fqdn());
         let host = Host {
             service: service.clone(),
-            policy: rule.map_or_else(Policy::default, |rule| rule.policy),
+            policies: rule.map_or_else(Policies::default, |rule| rule.policies.clone()),
             subsets: rule.map_or_else(Vec::new, |rule| rule.subsets.clone()),
             routes: Vec::new(),
         };
@@ -55,7 +55,7 @@ fn bare(registry: &Registry, destinations: &Destinations) -> Mesh {
 struct Assembly<'a> {
     registry: &'a Registry,
     gateways: &'a Gateways,
-    destinations: &'a Destinations,
+    destinations: &'a Destinations<'a>,
     mesh: Mesh,
     /// Which VirtualService has a host, by place and host.
     owners: BTreeMap<(Scope, String), String>,
@@ -64,13 +64,6 @@ struct Assembly<'a> {
 
 impl Assembly<'_> {
     fn virtual_service(&mut self, document: &Document, service: &VirtualService) {
-        if service.hosts.is_empty() {
-            self.problems.push(Problem::new(
-                &document.origin,
-                "spec.hosts",
-                "names no host",
-            ));
-        }
         let mesh = [MESH_GATEWAY.to_owned()];
         let places = match service.gateways.as_slice() {
             [] => mesh.as_slice(),
@@ -149,6 +142,7 @@ impl Assembly<'_> {
             document,
             registry: self.registry,
             destinations: self.destinations,
+            gateways: self.gateways,
             scope,
             place,
             problems: &mut self.problems,

@@ -1,10 +1,11 @@
-//! The rules of one VirtualService, checked for one place where they are in force.
+//! The rules of one VirtualService, their references looked up for one place where they are in force.
 
 use super::destinations::Destinations;
-use super::{Action, Forward, Registry, Route, Target};
+use super::gateways::{Gateways, full_name};
+use super::{Action, Forward, Mirror, Registry, Route, Target};
 use crate::istio::{
-    Document, HttpMatch, HttpRoute, Problem, Problems, RouteDestination, StringMatch,
-    VirtualService,
+    DerivePort, Destination, Document, HttpMatch, HttpRoute, MESH_GATEWAY, Percent, Problem,
+    Problems, Redirect, RouteDestination, VirtualService,
 };
 
 /// Rules that passed.
@@ -23,19 +24,24 @@ pub(super) enum Scope {
 pub(super) struct RouteCheck<'a> {
     pub(super) document: &'a Document,
     pub(super) registry: &'a Registry,
-    pub(super) destinations: &'a Destinations,
+    pub(super) destinations: &'a Destinations<'a>,
+    pub(super) gateways: &'a Gateways,
     pub(super) scope: Scope,
     /// Name of the gateway, or `mesh`.
     pub(super) place: &'a str,
     pub(super) problems: &'a mut Problems,
 }
 
+/// A destination that was found.
+struct Found {
+    service: String,
+    port: Option<u16>,
+    subset: Option<String>,
+}
+
 impl RouteCheck<'_> {
     /// The rules in order. One whose matches are all for other gateways is left out.
     pub(super) fn routes(mut self, service: &VirtualService) -> Checked {
-        if service.http.is_empty() {
-            self.refuse("spec.http", "has no rule", None);
-        }
         let mut routes = Vec::new();
         for (index, rule) in service.http.iter().enumerate() {
             let path = format!("spec.http[{index}]");
@@ -44,11 +50,13 @@ impl RouteCheck<'_> {
             if let Some(action) = self.action(rule, &path)
                 && !elsewhere
             {
-                let name = rule.name.clone();
                 routes.push(Route {
-                    name,
+                    name: rule.name.clone(),
                     matches,
                     action,
+                    fault: rule.fault,
+                    cors: rule.cors_policy.clone(),
+                    headers: rule.headers.clone(),
                 });
             }
         }
@@ -56,139 +64,172 @@ impl RouteCheck<'_> {
     }
 
     fn matches(&mut self, rule: &HttpRoute, path: &str) -> Vec<HttpMatch> {
+        let mut here = Vec::new();
         for (index, condition) in rule.matches.iter().enumerate() {
             let path = format!("{path}.match[{index}]");
-            for (field, value) in [("uri", &condition.uri), ("method", &condition.method)] {
-                if *value == Some(StringMatch::Present) {
-                    let hint = "one of `exact`, `prefix`, `regex`";
-                    self.refuse(format!("{path}.{field}"), "says nothing", Some(hint.into()));
-                }
+            if !self.is_here(condition, &path) {
+                continue;
             }
-        }
-        let here: Vec<HttpMatch> = rule
-            .matches
-            .iter()
-            .filter(|condition| {
-                condition.gateways.is_empty()
-                    || condition.gateways.iter().any(|name| name == self.place)
-            })
-            .cloned()
-            .collect();
-        if self.scope == Scope::Ingress && here.iter().any(|condition| condition.port.is_some()) {
-            let hint = "every server of a gateway is reached at the one ingress address";
-            let path = format!("{path}.match");
-            self.refuse(
-                path,
-                "`port` has no meaning at a gateway",
-                Some(hint.into()),
-            );
+            if self.scope == Scope::Ingress && condition.port.is_some() {
+                self.refuse(
+                    format!("{path}.port"),
+                    "`port` has no meaning at a gateway",
+                    "every server of a gateway is reached at the one ingress address",
+                );
+            }
+            here.push(condition.clone());
         }
         here
     }
 
+    /// Whether a condition is meant for this place.
+    fn is_here(&mut self, condition: &HttpMatch, path: &str) -> bool {
+        let namespace = &self.document.namespace;
+        for (index, name) in condition.gateways.iter().enumerate() {
+            if name != MESH_GATEWAY && self.gateways.find(name, namespace).is_none() {
+                let path = format!("{path}.gateways[{index}]");
+                let hint = format!("known: {MESH_GATEWAY}{}", self.gateways.known());
+                self.refuse(path, format!("there is no gateway `{name}`"), hint);
+            }
+        }
+        let place = full_name(self.place, namespace);
+        let mut named = condition.gateways.iter();
+        condition.gateways.is_empty() || named.any(|name| full_name(name, namespace) == place)
+    }
+
     fn action(&mut self, rule: &HttpRoute, path: &str) -> Option<Action> {
-        match (&rule.direct_response, rule.route.as_slice()) {
-            (Some(response), []) => {
-                if !(200..600).contains(&response.status) {
-                    let message = format!("{} is no status", response.status);
-                    let path = format!("{path}.directResponse.status");
-                    self.refuse(path, message, Some("200 to 599".into()));
-                }
-                let body = response.body.as_ref().map(|body| body.string.clone());
-                Some(Action::Respond {
-                    status: response.status,
-                    body: body.unwrap_or_default(),
-                })
-            }
-            (None, []) => {
-                self.refuse(
-                    path,
-                    "goes nowhere",
-                    Some("`route` or `directResponse`".into()),
-                );
-                None
-            }
-            (Some(_), _) => {
-                let message = "has both `route` and `directResponse`";
-                self.refuse(path, message, Some("one of them".into()));
-                None
-            }
-            (None, route) => self.forward(route, path),
+        if let Some(response) = &rule.direct_response {
+            let body = response.body.as_ref().map(|body| body.string.clone());
+            return Some(Action::Respond {
+                status: response.status,
+                body: body.unwrap_or_default(),
+            });
         }
+        if let Some(redirect) = &rule.redirect {
+            self.check_redirect(redirect, path);
+            return Some(Action::Redirect(redirect.clone()));
+        }
+        let targets = self.targets(&rule.route, path);
+        let mirrors = self.mirrors(rule, path);
+        Some(Action::Forward(Forward {
+            targets: targets?,
+            rewrite: rule.rewrite.clone(),
+            timeout: rule.timeout,
+            retries: rule.retries.clone(),
+            mirrors: mirrors?,
+        }))
     }
 
-    fn forward(&mut self, route: &[RouteDestination], path: &str) -> Option<Action> {
-        let alone = route.len() == 1;
-        let mut targets = Vec::new();
-        for (index, part) in route.iter().enumerate() {
-            // Istio: a single destination takes everything; beside others no weight means none.
-            let weight = part.weight.unwrap_or(if alone { 100 } else { 0 });
-            let path = format!("{path}.route[{index}].destination");
-            targets.push(self.target(part, weight, &path)?);
-        }
-        if targets.iter().all(|target| target.weight == 0) {
-            let hint = "weights are relative: 50 and 50, or 99 and 1";
+    /// The port that clients outside use is the machine's, not one that a rule knows.
+    fn check_redirect(&mut self, redirect: &Redirect, path: &str) {
+        if self.scope == Scope::Ingress
+            && redirect.derive_port == Some(DerivePort::FromRequestPort)
+            && redirect.authority.is_some()
+        {
             self.refuse(
-                format!("{path}.route"),
-                "all weights are 0",
-                Some(hint.into()),
+                format!("{path}.redirect.derivePort"),
+                "another host has no request port",
+                "name it in `port`",
             );
-            return None;
         }
-        Some(Action::Forward(Forward { targets }))
     }
 
-    fn target(&mut self, part: &RouteDestination, weight: u32, path: &str) -> Option<Target> {
-        let destination = &part.destination;
-        let Some(service) = self
-            .registry
-            .find(&destination.host, &self.document.namespace)
-        else {
-            let message = format!("there is no service `{}`", destination.host);
+    fn targets(&mut self, route: &[RouteDestination], path: &str) -> Option<Vec<Target>> {
+        // Istio: a single destination takes everything; beside others no weight means none.
+        let alone = route.len() == 1;
+        let targets: Vec<Option<Target>> = route
+            .iter()
+            .enumerate()
+            .map(|(index, part)| {
+                let destination = &part.destination;
+                let path = format!("{path}.route[{index}].destination");
+                let found = self.find(destination, &path)?;
+                let port = destination.port.map(|port| port.number);
+                let subset = found.subset.as_deref();
+                let hash = self.destinations.hash(&found.service, subset, port);
+                Some(Target {
+                    service: found.service,
+                    port: found.port,
+                    subset: found.subset,
+                    weight: if alone { 100 } else { part.weight.unwrap_or(0) },
+                    headers: part.headers.clone(),
+                    hash,
+                })
+            })
+            .collect();
+        targets.into_iter().collect()
+    }
+
+    fn mirrors(&mut self, rule: &HttpRoute, path: &str) -> Option<Vec<Mirror>> {
+        let all = Percent { value: 100.0 };
+        let old = rule.mirror_percent.map(|percent| Percent {
+            value: f64::from(percent),
+        });
+        let single = rule.mirror.iter().map(|destination| {
+            let percentage = rule.mirror_percentage.or(old).unwrap_or(all);
+            (format!("{path}.mirror"), destination, percentage)
+        });
+        let several = rule.mirrors.iter().enumerate().map(|(index, mirror)| {
+            let path = format!("{path}.mirrors[{index}].destination");
+            (path, &mirror.destination, mirror.percentage.unwrap_or(all))
+        });
+        let mirrors: Vec<Option<Mirror>> = single
+            .chain(several)
+            .map(|(path, destination, percentage)| {
+                let found = self.find(destination, &path)?;
+                Some(Mirror {
+                    service: found.service,
+                    port: found.port,
+                    subset: found.subset,
+                    percentage,
+                })
+            })
+            .collect();
+        mirrors.into_iter().collect()
+    }
+
+    fn find(&mut self, destination: &Destination, path: &str) -> Option<Found> {
+        let Destination { host, subset, port } = destination;
+        let Some(service) = self.registry.find(host, &self.document.namespace) else {
             let hint = format!("known: {}", self.registry.known());
-            self.refuse(format!("{path}.host"), message, Some(hint));
+            let path = format!("{path}.host");
+            self.refuse(path, format!("there is no service `{host}`"), hint);
             return None;
         };
-        let fqdn = service.fqdn();
-        let ports: Vec<String> = service.ports.iter().map(|p| p.number.to_string()).collect();
-        let ports = ports.join(", ");
-        let port = match (destination.port, service.ports.as_slice()) {
+        let port = match (port, service.ports.as_slice()) {
             (Some(port), _) if !service.has_port(port.number) => {
-                let message = format!("`{}` has no port {}", destination.host, port.number);
-                self.refuse(
-                    format!("{path}.port"),
-                    message,
-                    Some(format!("it has {ports}")),
-                );
+                let message = format!("`{host}` has no port {}", port.number);
+                let hint = format!("it has {}", service.port_numbers());
+                self.refuse(format!("{path}.port"), message, hint);
                 return None;
             }
             (Some(port), _) => Some(port.number),
             (None, [only]) => Some(only.number),
             (None, _) if self.scope == Scope::Ingress => {
-                let message = format!("`{}` has several ports", destination.host);
-                let hint = format!("name one of {ports} in `port.number`");
-                self.refuse(path, message, Some(hint));
+                let message = format!("`{host}` has several ports");
+                let hint = format!("name one of {} in `port.number`", service.port_numbers());
+                self.refuse(path, message, hint);
                 return None;
             }
             (None, _) => None,
         };
-        if let Some(subset) = &destination.subset {
-            let known = self.destinations.subsets(&fqdn);
-            if !known.contains(&subset.as_str()) {
-                let message = format!("`{}` has no subset `{subset}`", destination.host);
-                let hint = match known.as_slice() {
-                    [] => "a DestinationRule of the host must name it".to_owned(),
-                    known => format!("it has {}", known.join(", ")),
-                };
-                self.refuse(format!("{path}.subset"), message, Some(hint));
-                return None;
-            }
+        let fqdn = service.fqdn();
+        let known = self.destinations.subsets(&fqdn);
+        if let Some(subset) = subset
+            && !known.contains(&subset.as_str())
+        {
+            let hint = match known.as_slice() {
+                [] => "a DestinationRule of the host must name it".to_owned(),
+                known => format!("it has {}", known.join(", ")),
+            };
+            let message = format!("`{host}` has no subset `{subset}`");
+            self.refuse(format!("{path}.subset"), message, hint);
+            return None;
         }
-        Some(Target {
+        Some(Found {
             service: fqdn,
             port,
-            subset: destination.subset.clone(),
-            weight,
+            subset: subset.clone(),
         })
     }
 
@@ -196,10 +237,9 @@ impl RouteCheck<'_> {
         &mut self,
         path: impl Into<String>,
         message: impl Into<String>,
-        hint: Option<String>,
+        hint: impl Into<String>,
     ) {
-        let mut problem = Problem::new(&self.document.origin, path, message);
-        problem.hint = hint;
+        let problem = Problem::new(&self.document.origin, path, message).hint(hint);
         // A rule that is in force at several places is checked once for each.
         if !self.problems.0.contains(&problem) {
             self.problems.push(problem);

@@ -1,13 +1,16 @@
 //! One cluster a service, port and subset.
 
+mod balancing;
+mod outliers;
+mod pool;
+
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
 use super::files::{ENDPOINTS, watched};
 use super::{BUFFER_LIMIT, CONNECTION_WINDOW, STREAM_WINDOW, cluster_name, endpoints};
-use crate::istio::SimpleLoadBalancer;
-use crate::{Host, Mesh, Policy, ServicePort};
+use crate::{Host, Mesh, Policies, Policy, ServicePort};
 
 /// Cluster of hosts outside the mesh; the name is istiod's.
 pub(super) const PASSTHROUGH: &str = "PassthroughCluster";
@@ -22,9 +25,9 @@ pub(super) fn all(mesh: &Mesh) -> BTreeMap<String, Value> {
     let mut clusters = BTreeMap::from([(PASSTHROUGH.to_owned(), passthrough())]);
     for (fqdn, host) in &mesh.services {
         for port in &host.service.ports {
-            for (subset, policy) in parts(host) {
+            for (subset, policies) in parts(host) {
                 let name = cluster_name(port.number, subset, fqdn);
-                let cluster = cluster(&name, port, policy);
+                let cluster = cluster(&name, port, policies.at(port.number));
                 clusters.insert(name, cluster);
             }
         }
@@ -33,16 +36,16 @@ pub(super) fn all(mesh: &Mesh) -> BTreeMap<String, Value> {
 }
 
 /// The whole host first, then each subset.
-pub(super) fn parts(host: &Host) -> impl Iterator<Item = (Option<&str>, &Policy)> {
+fn parts(host: &Host) -> impl Iterator<Item = (Option<&str>, &Policies)> {
     let subsets = host
         .subsets
         .iter()
-        .map(|subset| (Some(subset.name.as_str()), &subset.policy));
-    std::iter::once((None, &host.policy)).chain(subsets)
+        .map(|subset| (Some(subset.name.as_str()), &subset.policies));
+    std::iter::once((None, &host.policies)).chain(subsets)
 }
 
 fn cluster(name: &str, port: &ServicePort, policy: &Policy) -> Value {
-    json!({
+    let mut cluster = json!({
         "@type": "type.googleapis.com/envoy.config.cluster.v3.Cluster",
         "name": name,
         "type": "EDS",
@@ -50,47 +53,14 @@ fn cluster(name: &str, port: &ServicePort, policy: &Policy) -> Value {
             "eds_config": watched(ENDPOINTS, &endpoints::file(name)),
             "service_name": name,
         },
-        "connect_timeout": "10s",
-        "lb_policy": lb_policy(policy.load_balancer),
         "per_connection_buffer_limit_bytes": BUFFER_LIMIT,
-        "circuit_breakers": { "thresholds": [unlimited()] },
-        "typed_extension_protocol_options": protocol(port),
-    })
-}
-
-/// Istio's limits where a rule sets none; Envoy's own default of 1024 would refuse calls.
-fn unlimited() -> Value {
-    json!({
-        "max_connections": u32::MAX,
-        "max_pending_requests": u32::MAX,
-        "max_requests": u32::MAX,
-        "max_retries": u32::MAX,
-        "track_remaining": true,
-    })
-}
-
-fn lb_policy(balancer: SimpleLoadBalancer) -> &'static str {
-    match balancer {
-        SimpleLoadBalancer::RoundRobin => "ROUND_ROBIN",
-        SimpleLoadBalancer::Random => "RANDOM",
-        SimpleLoadBalancer::LeastRequest
-        | SimpleLoadBalancer::LeastConn
-        | SimpleLoadBalancer::Unspecified => "LEAST_REQUEST",
+    });
+    pool::put(&mut cluster, port, policy);
+    balancing::put(&mut cluster, policy.load_balancer.as_ref());
+    if let Some(detection) = &policy.outlier_detection {
+        outliers::put(&mut cluster, detection);
     }
-}
-
-fn protocol(port: &ServicePort) -> Value {
-    let explicit = if port.is_http2() {
-        json!({ "http2_protocol_options": http2() })
-    } else {
-        json!({ "http_protocol_options": {} })
-    };
-    json!({
-        "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
-            "@type": "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
-            "explicit_http_config": explicit,
-        }
-    })
+    cluster
 }
 
 /// Flow control on both sides of Envoy.
@@ -107,9 +77,9 @@ fn passthrough() -> Value {
     json!({
         "@type": "type.googleapis.com/envoy.config.cluster.v3.Cluster",
         "name": PASSTHROUGH,
-        "connect_timeout": "10s",
+        "connect_timeout": pool::CONNECT_TIMEOUT,
         "lb_policy": "CLUSTER_PROVIDED",
-        "circuit_breakers": { "thresholds": [unlimited()] },
+        "circuit_breakers": { "thresholds": [pool::unlimited()] },
         "cluster_type": {
             "name": "envoy.clusters.dynamic_forward_proxy",
             "typed_config": {

@@ -2,10 +2,10 @@
 
 use serde_json::{Value, json};
 
-use super::BUFFER_LIMIT;
 use super::bootstrap::Addresses;
 use super::clusters::{dns_cache, http2};
 use super::files::{EGRESS, INGRESS, ROUTES, route_file, watched};
+use super::{BUFFER_LIMIT, CORS_FILTER, FAULT_FILTER, FAULT_TYPE};
 
 /// Both listeners.
 pub(super) fn all(addresses: &Addresses) -> Vec<Value> {
@@ -21,7 +21,7 @@ fn ingress() -> Value {
     json!({
         "use_remote_address": true,
         "preserve_external_request_id": true,
-        "http_filters": [router()],
+        "http_filters": [faults(), cors(), router()],
     })
 }
 
@@ -31,6 +31,8 @@ fn egress() -> Value {
         "use_remote_address": false,
         "server_header_transformation": "PASS_THROUGH",
         "http_filters": [
+            faults(),
+            cors(),
             {
                 "name": "envoy.filters.http.dynamic_forward_proxy",
                 "typed_config": {
@@ -40,6 +42,21 @@ fn egress() -> Value {
             },
             router(),
         ],
+    })
+}
+
+/// Does what a route says, else nothing.
+fn faults() -> Value {
+    json!({ "name": FAULT_FILTER, "typed_config": { "@type": FAULT_TYPE } })
+}
+
+/// Does what a route says, else nothing.
+fn cors() -> Value {
+    json!({
+        "name": CORS_FILTER,
+        "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.filters.http.cors.v3.Cors",
+        },
     })
 }
 

@@ -1,21 +1,21 @@
 //! Which request goes to which cluster.
 
-use serde_json::{Map, Value, json};
+mod action;
+mod conditions;
+mod filters;
+mod hashing;
+mod headers;
+mod retries;
 
-use super::cluster_name;
+use serde_json::{Value, json};
+
 use super::clusters::PASSTHROUGH;
 use super::files::{EGRESS, INGRESS};
-use crate::istio::{HttpMatch, StringMatch};
-use crate::{Action, Host, IngressHost, Mesh, Route, Target};
+use crate::istio::{DirectResponse, Headers, HttpMatch};
+use crate::{Action, Forward, Host, IngressHost, Mesh, Route, ServicePort, Target};
 
 /// Marks a call that leaves the mesh.
 const PASSED: &str = "x-airside-egress";
-
-/// istiod's default, and `reset-before-request`, which istiod gives to the sidecar of the callee:
-/// the one Envoy here stands in for both.
-const RETRY_ON: &str = "connect-failure,refused-stream,unavailable,cancelled,\
-                        retriable-status-codes,reset-before-request";
-const RETRIES: u32 = 2;
 
 /// Calls between services: a virtual host for each port of each service, and everyone else.
 pub(super) fn egress(mesh: &Mesh) -> Value {
@@ -55,8 +55,7 @@ fn outside() -> Value {
 /// Calls from outside: only what a VirtualService of a gateway names, all else is not found.
 pub(super) fn ingress(mesh: &Mesh) -> Value {
     let host = |host: &IngressHost| {
-        // Targets of the ingress always name their port.
-        let routes = translated(&host.routes, 0);
+        let routes = translated(&host.routes, None);
         json!({ "name": host.host, "domains": [host.host], "routes": routes })
     };
     configuration(INGRESS, mesh.ingress.iter().map(host).collect())
@@ -68,6 +67,7 @@ fn configuration(name: &str, virtual_hosts: Vec<Value>) -> Value {
         "name": name,
         "virtual_hosts": virtual_hosts,
         "ignore_port_in_host_matching": name == INGRESS,
+        "max_direct_response_body_size_bytes": DirectResponse::LARGEST_BODY,
     })
 }
 
@@ -88,9 +88,9 @@ fn virtual_hosts(host: &Host) -> impl Iterator<Item = Value> {
                 domains.extend(names.iter().cloned());
             }
             let routes = if host.routes.is_empty() {
-                vec![plain(number, &host.service.fqdn())]
+                vec![plain(host, port)]
             } else {
-                translated(&host.routes, number)
+                translated(&host.routes, Some(number))
             };
             json!({
                 "name": format!("{}:{number}", host.service.fqdn()),
@@ -101,43 +101,67 @@ fn virtual_hosts(host: &Host) -> impl Iterator<Item = Value> {
 }
 
 /// What Istio does where no rule is: every request to any instance.
-fn plain(port: u16, fqdn: &str) -> Value {
+fn plain(host: &Host, port: &ServicePort) -> Value {
+    let hash = host.policies.at(port.number).hash();
+    let hash = hash.or(host.policies.general.hash());
     let target = Target {
-        service: fqdn.to_owned(),
-        port: None,
+        service: host.service.fqdn(),
+        port: Some(port.number),
         subset: None,
-        weight: 1,
+        weight: 100,
+        headers: Headers::default(),
+        hash: hash.cloned(),
+    };
+    let onward = Forward {
+        targets: vec![target],
+        rewrite: None,
+        timeout: None,
+        retries: None,
+        mirrors: Vec::new(),
     };
     json!({
         "name": "default",
         "match": { "prefix": "/" },
-        "route": forward(&[target], port),
+        "route": action::forward(&onward, None, Some(port.number)),
     })
 }
 
-/// The rules for requests addressed to `port`; a rule with several matches becomes several routes.
-fn translated(routes: &[Route], port: u16) -> Vec<Value> {
+/// The rules for requests addressed to `port`, at the ingress to none; a rule with several matches
+/// becomes several routes. Nothing after a rule that takes everything is ever reached.
+fn translated(routes: &[Route], port: Option<u16>) -> Vec<Value> {
     let mut translated = Vec::new();
     for route in routes {
         if route.matches.is_empty() {
-            // Nothing after a rule without conditions is ever reached.
             translated.push(one(route, &HttpMatch::default(), port));
             break;
         }
-        let here = |condition: &&HttpMatch| condition.port.is_none_or(|wanted| wanted == port);
-        let matches = route.matches.iter().filter(here);
-        translated.extend(matches.map(|condition| one(route, condition, port)));
+        let here = |condition: &&HttpMatch| condition.port.is_none() || condition.port == port;
+        for condition in route.matches.iter().filter(here) {
+            translated.push(one(route, condition, port));
+            if condition.takes_all() {
+                return translated;
+            }
+        }
     }
     translated
 }
 
-fn one(route: &Route, condition: &HttpMatch, port: u16) -> Value {
-    let mut value = json!({ "match": conditions(condition) });
-    if let Some(name) = condition.name.as_ref().or(route.name.as_ref()) {
+fn one(route: &Route, condition: &HttpMatch, port: Option<u16>) -> Value {
+    let mut value = json!({ "match": conditions::translated(condition) });
+    if let Some(name) = name(route, condition) {
         value["name"] = json!(name);
     }
+    headers::put(&mut value, &route.headers);
+    filters::put(&mut value, route);
     match &route.action {
-        Action::Forward(onward) => value["route"] = forward(&onward.targets, port),
+        Action::Forward(onward) => {
+            // What is meant for the only destination is done by the route.
+            if let [only] = onward.targets.as_slice() {
+                headers::put(&mut value, &only.headers);
+            }
+            value["route"] = action::forward(onward, route.headers.authority(), port);
+        }
+        Action::Redirect(redirect) => value["redirect"] = action::redirect(redirect, port),
         Action::Respond { status, body } => {
             value["direct_response"] = json!({ "status": status });
             if !body.is_empty() {
@@ -148,80 +172,12 @@ fn one(route: &Route, condition: &HttpMatch, port: u16) -> Value {
     value
 }
 
-fn conditions(condition: &HttpMatch) -> Value {
-    let mut value = match &condition.uri {
-        Some(StringMatch::Exact(path)) => json!({ "path": path }),
-        Some(StringMatch::Prefix(prefix)) => json!({ "prefix": prefix }),
-        Some(StringMatch::Regex(regex)) => json!({ "safe_regex": { "regex": regex } }),
-        Some(StringMatch::Present) | None => json!({ "prefix": "/" }),
-    };
-    let method = condition.method.iter().map(|method| (":method", method));
-    let headers = condition
-        .headers
-        .iter()
-        .map(|(name, value)| (name.as_str(), value));
-    let headers: Vec<Value> = method.chain(headers).map(comparison).collect();
-    if !headers.is_empty() {
-        value["headers"] = Value::from(headers);
+/// As istiod names routes: the rule's name, a dot, the match's.
+fn name(route: &Route, condition: &HttpMatch) -> Option<String> {
+    match (&route.name, &condition.name) {
+        (Some(rule), Some(matched)) => Some(format!("{rule}.{matched}")),
+        (Some(rule), None) => Some(rule.clone()),
+        (None, Some(matched)) => Some(format!(".{matched}")),
+        (None, None) => None,
     }
-    let query = condition.query_params.iter();
-    let query: Vec<Value> = query
-        .map(|(name, value)| comparison((name, value)))
-        .collect();
-    if !query.is_empty() {
-        value["query_parameters"] = Value::from(query);
-    }
-    value
-}
-
-fn comparison((name, wanted): (&str, &StringMatch)) -> Value {
-    match wanted {
-        StringMatch::Exact(text) => json!({ "name": name, "string_match": { "exact": text } }),
-        StringMatch::Prefix(text) => json!({ "name": name, "string_match": { "prefix": text } }),
-        StringMatch::Regex(regex) => {
-            json!({ "name": name, "string_match": { "safe_regex": { "regex": regex } } })
-        }
-        StringMatch::Present => json!({ "name": name, "present_match": true }),
-    }
-}
-
-fn forward(targets: &[Target], port: u16) -> Value {
-    let name = |target: &Target| {
-        let port = target.port.unwrap_or(port);
-        cluster_name(port, target.subset.as_deref(), &target.service)
-    };
-    let mut action = Map::new();
-    let weighted: Vec<&Target> = targets.iter().filter(|target| target.weight > 0).collect();
-    if let [only] = weighted.as_slice() {
-        action.insert("cluster".into(), name(only).into());
-    } else {
-        let parts = weighted
-            .iter()
-            .map(|target| json!({ "name": name(target), "weight": target.weight }));
-        let parts: Vec<Value> = parts.collect();
-        action.insert("weighted_clusters".into(), json!({ "clusters": parts }));
-    }
-    // Istio sets no deadline of its own; the caller's grpc-timeout is kept.
-    action.insert("timeout".into(), "0s".into());
-    action.insert(
-        "max_stream_duration".into(),
-        json!({ "max_stream_duration": "0s", "grpc_timeout_header_max": "0s" }),
-    );
-    action.insert("retry_policy".into(), retries());
-    Value::Object(action)
-}
-
-/// Istio's policy where a rule sets none: connection trouble is retried, on another instance.
-fn retries() -> Value {
-    json!({
-        "retry_on": RETRY_ON,
-        "num_retries": RETRIES,
-        "retry_host_predicate": [{
-            "name": "envoy.retry_host_predicates.previous_hosts",
-            "typed_config": {
-                "@type": "type.googleapis.com/envoy.extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate",
-            },
-        }],
-        "host_selection_retry_max_attempts": 5,
-    })
 }

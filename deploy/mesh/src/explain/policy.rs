@@ -5,12 +5,14 @@ use crate::istio::SimpleLoadBalancer;
 
 /// A policy in words.
 pub(super) fn words(policy: &Policy) -> String {
-    let balancer = match policy.load_balancer {
+    let simple = policy
+        .load_balancer
+        .as_ref()
+        .and_then(|balancer| balancer.simple);
+    let balancer = match simple.unwrap_or_default() {
         SimpleLoadBalancer::RoundRobin => "each in turn",
         SimpleLoadBalancer::Random => "one at random",
-        SimpleLoadBalancer::LeastRequest
-        | SimpleLoadBalancer::LeastConn
-        | SimpleLoadBalancer::Unspecified => "the one with fewer requests",
+        _ => "the one with fewer requests",
     };
     balancer.to_owned()
 }

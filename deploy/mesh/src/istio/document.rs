@@ -6,6 +6,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use super::inspect::Inspector;
 use super::{DestinationRule, Gateway, Origin, Problem, Problems, VirtualService, hint};
 
 /// API group of every document, and the versions of it that Istio reads alike.
@@ -44,7 +45,7 @@ pub enum Resource {
     /// Routes of a host.
     VirtualService(VirtualService),
     /// Subsets and policies of a host.
-    DestinationRule(DestinationRule),
+    DestinationRule(Box<DestinationRule>),
 }
 
 /// Name of a kind.
@@ -71,6 +72,17 @@ impl Document {
             Resource::Gateway(_) => Kind::Gateway,
             Resource::VirtualService(_) => Kind::VirtualService,
             Resource::DestinationRule(_) => Kind::DestinationRule,
+        }
+    }
+
+    /// Adds what Istio would refuse in it.
+    fn inspect(&self, problems: &mut Problems) {
+        let mut at = Inspector::new(&self.origin, "spec", problems);
+        match &self.resource {
+            // References are looked up when the documents are put together.
+            Resource::Gateway(_) => {}
+            Resource::VirtualService(service) => service.inspect(&mut at),
+            Resource::DestinationRule(rule) => rule.inspect(&mut at),
         }
     }
 }
@@ -100,7 +112,10 @@ pub fn read(source: &Source) -> Result<Vec<Document>, Problems> {
             continue;
         }
         match parse(origin, value) {
-            Ok(document) => documents.push(document),
+            Ok(document) => {
+                document.inspect(&mut problems);
+                documents.push(document);
+            }
             Err(problem) => problems.push(problem),
         }
     }

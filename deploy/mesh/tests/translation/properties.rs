@@ -110,14 +110,14 @@ proptest! {
     #[test]
     fn the_narrower_policy_wins(host in policy(), subset in policy()) {
         let field = |policy: Option<&str>| {
-            let policy = policy.map(|name| format!("trafficPolicy: {{loadBalancer: {{simple: {name}}}}}"));
-            policy.unwrap_or_else(|| "trafficPolicy: {}".to_owned())
+            let policy = policy.map(|name| format!(", trafficPolicy: {{loadBalancer: {{simple: {name}}}}}"));
+            policy.unwrap_or_default()
         };
         let text = format!(
             "apiVersion: networking.istio.io/v1
 kind: DestinationRule
 metadata: {{name: cpanel}}
-spec: {{host: cpanel, {}, subsets: [{{name: s, labels: {{a: b}}, {}}}]}}
+spec: {{host: cpanel{}, subsets: [{{name: s, labels: {{a: b}}{}}}]}}
 ",
             field(host),
             field(subset)

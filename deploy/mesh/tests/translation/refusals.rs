@@ -1,6 +1,7 @@
 //! What is refused, and the words for it.
 
-use airside_mesh::resolve;
+use airside_mesh::istio::Source;
+use airside_mesh::{Rules, resolve};
 
 use crate::support;
 
@@ -9,8 +10,14 @@ fn refused(kind: &str, spec: &str) -> String {
     let text = format!(
         "apiVersion: networking.istio.io/v1\nkind: {kind}\nmetadata: {{name: x}}\nspec: {spec}\n"
     );
-    let rules = support::default_rules().overlaid(&support::rules(&text));
-    let problems = resolve(&rules, &support::registry()).expect_err("must be refused");
+    let file = "test.yaml".to_owned();
+    let problems = match Rules::read(&[Source { file, text }]) {
+        Ok(rules) => {
+            let rules = support::default_rules().overlaid(&rules);
+            resolve(&rules, &support::registry()).expect_err("must be refused")
+        }
+        Err(problems) => problems,
+    };
     problems.to_string()
 }
 
@@ -42,7 +49,7 @@ fn references_that_lead_nowhere_are_named() {
         (
             refused(
                 "VirtualService",
-                "{hosts: [cpanel], gateways: [other], http: []}",
+                "{hosts: [cpanel], gateways: [other], http: [{directResponse: {status: 200}}]}",
             ),
             "spec.gateways[0]: there is no gateway `other` (known: mesh, default/airside)",
         ),
@@ -92,7 +99,7 @@ fn rules_that_contradict_themselves_are_refused() {
             rule(&format!(
                 "{{route: [{{destination: {target}}}], directResponse: {{status: 200}}}}"
             )),
-            "spec.http[0]: has both",
+            "spec.http[0]: has `route` and `directResponse` (one of them)",
         ),
         (
             rule("{directResponse: {status: 99}}"),
@@ -114,7 +121,7 @@ fn rules_that_contradict_themselves_are_refused() {
             rule(&format!(
                 "{{match: [{{port: 80}}], route: [{{destination: {target}}}]}}"
             )),
-            "spec.http[0].match: `port` has no meaning at a gateway",
+            "spec.http[0].match[0].port: `port` has no meaning at a gateway",
         ),
     ];
     for (said, expected) in cases {
