@@ -5,6 +5,8 @@
 //!             ├─ load ── fetch (HTTP)            what is asked
 //!             ├─ statistics                      what chance explains
 //!             └─ report ── terminal              what came of it
+//! rollout ────┬─ platform (weights, copies)      a new version step by step,
+//!             └─ fisher, binomial                judged on what it answers
 //! ```
 //!
 //! Nothing here knows how the system was started: the same works on one machine and on a cluster.
@@ -43,5 +45,6 @@ pub mod load;
 pub mod panel;
 pub mod platform;
 pub mod report;
+pub mod rollout;
 pub mod statistics;
 pub mod terminal;
