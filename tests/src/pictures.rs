@@ -32,6 +32,17 @@ pub fn people() -> Result<Bytes> {
     Ok(photograph.into())
 }
 
+/// Photographs of people who face the camera, more or less: all that came with the models.
+///
+/// # Errors
+/// There are no models.
+pub fn photographs() -> Result<Vec<Bytes>> {
+    let files = fs::read_dir(case::models()?.join("samples"))?;
+    files
+        .map(|file| Ok(fs::read(file?.path())?.into()))
+        .collect()
+}
+
 /// The first picture of a gallery: a person of interest.
 ///
 /// # Errors

@@ -19,17 +19,26 @@ pub struct FrameId {
     pub sequence: u64,
 }
 
+/// The agent of frames that came by REST.
+const REST: &str = "rest";
+
 impl FrameId {
     /// The identity of a frame that came by REST and therefore brought none: place and time of capture. The
     /// same frame posted again has the same identity.
     #[must_use]
     pub fn of_rest(section: &SectionId, event: Event, captured_at: Timestamp) -> Self {
         Self {
-            agent: "rest".to_owned(),
+            agent: REST.to_owned(),
             camera: format!("{section}/{event}"),
             epoch: 0,
             sequence: captured_at.as_micros().max(0).unsigned_abs(),
         }
+    }
+
+    /// Whether the frame came by REST, with no identity of its own.
+    #[must_use]
+    pub fn is_of_rest(&self) -> bool {
+        self.agent == REST
     }
 }
 

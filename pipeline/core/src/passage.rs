@@ -13,7 +13,8 @@
 //! - A **burst** is a run of observations without a longer pause. Its frames are folded in the order of
 //!   capture, so its passages are a function of the *set* of frames: disorder, repeats and restarts change nothing.
 //! - A **track** is one face followed from frame to frame, by place or by descriptor; two faces in one frame are two
-//!   tracks. It becomes a passage once its evidence reaches 1: one certain detection, or several doubtful ones.
+//!   tracks. It becomes a passage once its evidence reaches 1: one certain detection, or several doubtful ones. In a still
+//!   picture every detection is taken for certain.
 //! - What is older than [`Rules::horizon`] is **settled**: folded for good, its frames and descriptors are dropped.
 //!   A burst in which nothing arrives for [`Rules::quiet`] is settled as a whole. Quiet is measured by the clock
 //!   on the wall, since a backlog of hours ago arrives beside the live frames.
@@ -52,6 +53,9 @@ pub struct FrameObservations {
     pub height: u32,
     /// The faces in it.
     pub faces: Vec<Observation>,
+    /// Whether it belongs to no film, so that no other frame will confirm what it shows.
+    #[serde(default)]
+    pub still: bool,
 }
 
 /// One face in one frame.

@@ -113,6 +113,12 @@ impl Carried {
         self.headers.get("x-request-id")?.to_str().ok()
     }
 
+    /// The camera that the request is about, as its sender names it (`x-camera-id`).
+    #[must_use]
+    pub fn camera_id(&self) -> Option<&str> {
+        self.headers.get("x-camera-id")?.to_str().ok()
+    }
+
     /// The 32 hexadecimal digits that all spans of the trace share; empty outside a request.
     #[must_use]
     pub fn trace_id(&self) -> &str {

@@ -19,6 +19,7 @@ mod neighbours;
 pub mod outcome;
 mod process;
 mod rest;
+mod stills;
 #[cfg(test)]
 mod tests;
 

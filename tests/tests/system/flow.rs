@@ -21,6 +21,8 @@ const DELIVERED_WITHIN: Duration = Duration::from_secs(60);
 
 /// The films' cameras, in their order.
 const CAMERAS: [&str; 2] = ["camera-agent-1", "camera-agent-2"];
+/// Where each streams to: one in the stream of this system, one by single posts, as the earlier system did.
+const DESTINATIONS: [&str; 2] = ["grpc://collector:9090", "http://collector:8080"];
 
 #[test]
 fn everybody_in_the_films_is_counted_once_and_shown() {
@@ -69,10 +71,11 @@ async fn started(case: &Case) -> Result<(Films, Site)> {
 
 /// An agent for each film, streaming.
 async fn watch(case: &Case, site: &mut Site, films: &Films) -> Result<()> {
-    for (agent, film) in CAMERAS.into_iter().zip(&films.truth.films) {
+    let cameras = CAMERAS.into_iter().zip(DESTINATIONS);
+    for ((agent, destination), film) in cameras.zip(&films.truth.films) {
         site.add_agent(case, agent, films.path(film), FPS).await?;
         let stream = json!({
-            "section": 1, "destination": "grpc://collector:9090", "event": film.event.as_str(),
+            "section": 1, "destination": destination, "event": film.event.as_str(),
             "format": "json", "extra-info": "",
         });
         let answer = site[agent].post("/stream?toggle=on", &stream).await?;

@@ -100,7 +100,7 @@ impl Burst {
             .next_back()
             .is_none_or(|last| *last < key);
         if newest {
-            link::fold(&mut self.head, &faces(&frame), rules);
+            link::fold(&mut self.head, &faces(&frame, rules), rules);
             self.frames.insert(key.clone(), frame);
             if self.frames.len().is_multiple_of(CHECKPOINT_EVERY) {
                 self.checkpoints.insert(key, self.head.clone());
@@ -120,7 +120,7 @@ impl Burst {
         let start = after.map_or(Bound::Unbounded, Bound::Excluded);
         let rest = self.frames.range((start, Bound::Unbounded));
         for (folded, (key, frame)) in rest.enumerate() {
-            link::fold(&mut tracks, &faces(frame), rules);
+            link::fold(&mut tracks, &faces(frame, rules), rules);
             if (folded + 1).is_multiple_of(CHECKPOINT_EVERY) {
                 self.checkpoints.insert(key.clone(), tracks.clone());
             }
@@ -142,7 +142,7 @@ impl Burst {
             && entry.key().0 < cut
         {
             let (key, frame) = entry.remove_entry();
-            link::fold(&mut self.base.tracks, &faces(&frame), rules);
+            link::fold(&mut self.base.tracks, &faces(&frame, rules), rules);
             self.base.until = Some(key);
             done.push(frame.frame);
         }

@@ -87,7 +87,7 @@ impl Camera {
     /// Takes what a frame showed. `now` is the clock on the wall.
     pub fn observe(&mut self, frame: FrameObservations, now: Timestamp) -> Changes {
         let frame = frame.sensible();
-        if faces(&frame).is_empty() {
+        if faces(&frame, &self.rules).is_empty() {
             return Changes {
                 forget: vec![frame.frame],
                 ..Changes::default()

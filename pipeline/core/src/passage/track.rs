@@ -32,6 +32,7 @@ pub(super) struct Face<'a> {
     pub(super) picture_height: f32,
     /// How far age, gender and descriptor can be trusted, 0 to 1.
     pub(super) clarity: f32,
+    /// How sure the detection is; in a still picture always enough to count.
     pub(super) score: f32,
     age_years: Option<f32>,
     male_probability: Option<f32>,
@@ -39,7 +40,7 @@ pub(super) struct Face<'a> {
 }
 
 /// The faces of a frame that can be followed: sane boxes, each face once.
-pub(super) fn faces(frame: &FrameObservations) -> Vec<Face<'_>> {
+pub(super) fn faces<'a>(frame: &'a FrameObservations, rules: &Rules) -> Vec<Face<'a>> {
     if frame.width == 0 || frame.height == 0 {
         return Vec::new();
     }
@@ -57,10 +58,17 @@ pub(super) fn faces(frame: &FrameObservations) -> Vec<Face<'_>> {
             kept.push(index);
         }
     }
-    kept.into_iter().map(|index| face(frame, index)).collect()
+    let least = if frame.still {
+        rules.certain_score
+    } else {
+        f32::MIN
+    };
+    let kept = kept.into_iter().map(|index| face(frame, index, least));
+    kept.collect()
 }
 
-fn face(frame: &FrameObservations, index: usize) -> Face<'_> {
+/// One face of a frame; its score counts as at least `least`.
+fn face(frame: &FrameObservations, index: usize, least: f32) -> Face<'_> {
     let observation = &frame.faces[index];
     #[allow(clippy::cast_precision_loss, reason = "pictures are not that large")]
     let (width, height) = (frame.width as f32, frame.height as f32);
@@ -79,7 +87,7 @@ fn face(frame: &FrameObservations, index: usize) -> Face<'_> {
         },
         picture_height: height / width,
         clarity: observation.score.clamp(0.05, 1.0) * (pixels / CLEAR_FACE).clamp(0.05, 1.0),
-        score: observation.score,
+        score: observation.score.max(least),
         age_years: observation.age_years,
         male_probability: observation.male_probability,
         descriptor: &observation.descriptor,

@@ -151,6 +151,7 @@ fn frame(sequence: u64, at: f32, faces: Vec<Observation>) -> FrameObservations {
         width: WIDTH as u32,
         height: HEIGHT as u32,
         faces,
+        still: false,
     }
 }
 
@@ -331,6 +332,24 @@ fn one_certain_detection_is_a_person_and_one_doubtful_is_none() {
             .len()
     };
     assert_eq!((single(0.75), single(0.74), single(0.4)), (1, 0, 0));
+}
+
+#[test]
+fn in_a_still_picture_every_face_counts_at_once() {
+    let still = |sequence, at, centres: &[f32]| {
+        let faces = centres.iter().map(|&x| face((x, 300.0), 0.41)).collect();
+        FrameObservations {
+            still: true,
+            ..frame(sequence, at, faces)
+        }
+    };
+    assert_eq!(fold(&[still(1, 0.0, &[200.0, 600.0, 900.0])]).rows.len(), 3);
+    let far_apart = [still(1, 0.0, &[200.0]), still(2, 9.0, &[200.0])];
+    assert_eq!(fold(&far_apart).rows.len(), 2);
+    let same_person = [still(1, 0.0, &[200.0]), still(2, 0.3, &[210.0])];
+    assert_eq!(fold(&same_person).rows.len(), 1);
+    let film = [frame(1, 0.0, vec![face((200.0, 300.0), 0.41)])];
+    assert!(fold(&film).rows.is_empty());
 }
 
 #[test]

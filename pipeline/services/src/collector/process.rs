@@ -7,6 +7,7 @@ use airside_proto::v1::{
     Analysis, AnalyzeRequest, AnalyzeResponse, Descriptor, Face, ObserveRequest, RecognizeRequest,
     ReportRequest,
 };
+use airside_runtime::carry::Carried;
 use tokio::{
     sync::{Semaphore, oneshot},
     time::timeout,
@@ -17,6 +18,7 @@ use super::{
     memory::{Memory, Progress},
     neighbours::{Failure, Neighbours},
     outcome::{Away, Part, Verdict},
+    stills::Stills,
 };
 use crate::{
     frame::{Frame, event_message, identity_message},
@@ -44,6 +46,7 @@ pub(super) struct Processor {
     neighbours: Neighbours,
     delivery: Delivery,
     memory: Memory,
+    stills: Stills,
     turns: Semaphore,
 }
 
@@ -59,6 +62,7 @@ impl Processor {
             neighbours,
             delivery,
             memory: Memory::default(),
+            stills: Stills::default(),
             turns: Semaphore::new(concurrency as usize),
         }
     }
@@ -134,6 +138,7 @@ impl Work<'_> {
             }
         };
         self.deliver(&seen);
+        let still = self.is_still(&seen);
         let count = u32::try_from(seen.faces.len()).unwrap_or(u32::MAX);
         let mut faces: Vec<Face> = seen.faces.iter().map(sight::for_show).collect();
         let _ = tell_faces.send(Sight::Faces(seen.faces));
@@ -151,6 +156,7 @@ impl Work<'_> {
                 width: seen.width,
                 height: seen.height,
                 faces,
+                still,
             };
             let section = &self.frame.section;
             self.processor.neighbours.observe(section, request).await?;
@@ -158,6 +164,13 @@ impl Work<'_> {
         let memory = &self.processor.memory;
         memory.note(self.id(), |progress| progress.observed = Some(count));
         Ok(count)
+    }
+
+    fn is_still(&self, seen: &AnalyzeResponse) -> bool {
+        let carried = Carried::current();
+        let (size, at) = ((seen.width, seen.height), self.frame.captured_at);
+        let stills = &self.processor.stills;
+        stills.include(self.id(), at, size, carried.camera_id())
     }
 
     /// Offers the analysis for show, once.

@@ -155,6 +155,7 @@ async fn a_frame_is_recorded_and_its_repetition_calls_nobody() {
         "the descriptor comes from recognition"
     );
     assert!(observed.faces[0].chip.is_empty(), "a section gets no chips");
+    assert!(!observed.still, "an agent films");
     let metrics = collector.get("/metrics").await.body;
     assert!(metrics.contains(r#"airside_collector_frames_total{outcome="recorded"} 2"#));
     collector.stop().await;
@@ -350,6 +351,7 @@ async fn a_posted_frame_goes_the_same_way() {
     assert_eq!(answer.json()["persons"], 1);
     assert_eq!(collector.post("/frame", None, &body).await, answer);
     assert_eq!(neighbour.calls(Part::Section), 1);
+    assert!(neighbour.observed().still, "nothing else will confirm it");
 
     neighbour.set(Part::Analysis, Manner::Fails(Code::Unavailable));
     let mut later = posted(&neighbour::picture());

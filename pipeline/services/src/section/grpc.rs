@@ -89,6 +89,7 @@ fn observations(request: ObserveRequest) -> Result<FrameObservations, Invalid> {
         width: request.width,
         height: request.height,
         faces,
+        still: request.still,
     }
     .sensible())
 }

@@ -51,6 +51,7 @@ fn observation(sequence: u64, x: f32) -> ObserveRequest {
         event: Event::Exit.into(),
         width: 1280,
         height: 720,
+        still: false,
         faces: vec![Face {
             r#box: Some(FaceBox {
                 x,

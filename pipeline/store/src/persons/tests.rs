@@ -60,6 +60,7 @@ fn frame(sequence: u64, at: u32) -> FrameObservations {
         captured_at: second(at),
         width: 1280,
         height: 720,
+        still: false,
         faces: vec![Observation {
             place: Rect {
                 x: 600.0,

@@ -1,7 +1,7 @@
 //! Pictures posted to the services that look at them.
 
 use airside_tests::{Site, case, egress::Way, pictures, rest};
-use anyhow::{Context as _, ensure};
+use anyhow::{Context as _, Result, ensure};
 use http::{Request, header};
 use serde_json::json;
 
@@ -39,6 +39,37 @@ fn people_in_a_picture_are_found_and_counted() {
             "{}",
             text(&site, &count).await?
         );
+        Ok(())
+    });
+}
+
+#[test]
+fn every_face_in_a_photograph_counts_but_in_a_film_only_what_is_confirmed() {
+    case("photographs", async |case| {
+        let site = Site::start(case, None).await?;
+        let mut found = 0;
+        for (minute, photograph) in pictures::photographs()?.into_iter().enumerate() {
+            let time = |hour| json!(format!("2020-02-25T{hour}:{minute:02}:00Z"));
+            let picture = picture(&pictures::base64(&photograph));
+            let posted = with(picture.clone(), "timestamp", time(14));
+            let answer = answers(&site, "POST collector /frame", posted, 200).await?;
+            found += answer.json()?["persons"].as_u64().context("persons")?;
+            // The same as one frame of a camera's film, an hour later.
+            let filmed = Request::post(site["collector"].url("/frame"))
+                .header(header::CONTENT_TYPE, "application/json")
+                .header("x-camera-id", "camera-agent-9/1");
+            let body = with(picture, "timestamp", time(15)).to_string();
+            ensure!(rest::send(filmed, body).await?.status == 200);
+        }
+        let count = async |hour: &str| -> Result<u64> {
+            let hour = format!("from=2020-02-25T{hour}:00:00Z&to=2020-02-25T{hour}:59:00Z");
+            let count = format!("GET section-1 /persons?{hour}&aggregate=count");
+            Ok(text(&site, &count).await?.parse()?)
+        };
+        let photographed = count("14").await?;
+        ensure!(photographed == found, "{photographed} of {found}");
+        let sure = count("15").await?;
+        ensure!(0 < sure && sure < found, "{sure} of {found} in films");
         Ok(())
     });
 }
