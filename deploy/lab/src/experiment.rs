@@ -10,11 +10,15 @@
 //! it changed (rules, replicas, faults, cameras) is put back afterwards, also when it fails or is interrupted. An
 //! experiment without a check that can fail does not hold.
 
+mod balance;
+mod basics;
 mod canary;
 mod check;
 mod lab;
 mod metrics;
 mod panel;
+mod replicas;
+mod resilience;
 mod verdict;
 
 pub use canary::Percent;
@@ -113,5 +117,10 @@ impl<P: Platform> Experiment<P> {
 
 /// Every experiment that any platform can carry out, in the order in which a newcomer would try them.
 pub fn all<P: Platform>() -> Vec<Experiment<P>> {
-    panel::experiments()
+    let mut all = basics::experiments();
+    all.extend(panel::experiments());
+    all.extend(replicas::experiments());
+    all.extend(balance::experiments());
+    all.extend(resilience::experiments());
+    all
 }

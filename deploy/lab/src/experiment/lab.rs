@@ -138,10 +138,17 @@ impl<'a, P: Platform> Lab<'a, P> {
             .iter()
             .map(|(version, share)| ((*version).to_owned(), *share))
             .collect();
-        let tally = load::drive(self.platform.entrance(), options, |_| {}).await?;
-        let tally = tally.wanting(wanted);
+        let tally = self.drive(options).await?.wanting(wanted);
         say!("   {options}\n\n{tally}");
         Ok(tally)
+    }
+
+    /// Drives load at the entrance.
+    ///
+    /// # Errors
+    /// The entrance is no address.
+    pub async fn drive(&self, options: &Options) -> Result<Tally> {
+        Ok(load::drive(self.platform.entrance(), options, |_| {}).await?)
     }
 
     /// Asks the entrance.
@@ -178,16 +185,37 @@ impl<'a, P: Platform> Lab<'a, P> {
     /// # Errors
     /// A proxy does not answer.
     pub async fn proxy_count(&self, service: &str, figure: &str) -> Result<u64> {
-        let is_meant = |name: &str| {
-            let cluster = name.strip_prefix("cluster.outbound|");
-            let host = cluster.and_then(|cluster| cluster.splitn(3, '|').nth(2));
-            let host = host.and_then(|host| host.strip_prefix(service));
-            host.is_some_and(|host| {
-                host.starts_with('.') && host.ends_with(&format!(".svc.cluster.local.{figure}"))
-            })
+        self.proxy_sum(service, figure, |_| true).await
+    }
+
+    /// The same for calls to one port of the service.
+    ///
+    /// # Errors
+    /// A proxy does not answer.
+    pub async fn proxy_count_at(&self, service: &str, port: u16, figure: &str) -> Result<u64> {
+        let port = port.to_string();
+        self.proxy_sum(service, figure, |called| called == port)
+            .await
+    }
+
+    async fn proxy_sum(
+        &self,
+        service: &str,
+        figure: &str,
+        is_meant: impl Fn(&str) -> bool,
+    ) -> Result<u64> {
+        let end = format!(".svc.cluster.local.{figure}");
+        // cluster.outbound|PORT|SUBSET|SERVICE.NAMESPACE.svc.cluster.local.FIGURE
+        let counts = |name: &str| {
+            let mut parts = name.strip_prefix("cluster.outbound|")?.splitn(3, '|');
+            let (port, host) = (parts.next()?, parts.nth(1)?);
+            let host = host.strip_suffix(&end)?.split_once('.')?.0;
+            Some(host == service && is_meant(port))
         };
         let counters = self.platform.proxy_counters().await?;
-        let meant = counters.iter().filter(|(name, _)| is_meant(name));
+        let meant = counters
+            .iter()
+            .filter(|(name, _)| counts(name) == Some(true));
         Ok(meant.map(|(_, count)| count).sum())
     }
 

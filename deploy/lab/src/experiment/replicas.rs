@@ -1,0 +1,202 @@
+//! More and fewer instances while requests and frames are under way.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+
+use super::{Check, Experiment, Lab, duration};
+use crate::load::{self, Options, Tally};
+use crate::platform::{Instance, Platform};
+
+/// So many that each of three instances gets a third, give or take 9 %.
+const SPREAD: u32 = 600;
+/// Requests a second while instances come and go, and for how long: a program starts and drains within that.
+const RATE: f64 = 100.0;
+const UNDER_WAY: u32 = 500;
+/// Pictures take a moment to be analysed; on a busy machine some seconds.
+const FRAMES_WITHIN: Duration = Duration::from_secs(30);
+/// Frames of each camera before, between and after the changes.
+const FRAMES: u64 = 10;
+/// What `scale_deployment` doubles.
+const DOUBLED: [&str; 3] = ["collector", "image-analysis", "face-recognition"];
+
+pub(super) fn experiments<P: Platform>() -> Vec<Experiment<P>> {
+    vec![
+        Experiment::new(
+            "scale_v2_x3",
+            "three instances of v2 appear and share the traffic",
+            |lab| Box::pin(panel(lab, 1, 3)),
+        ),
+        Experiment::new(
+            "scale_v2_x1",
+            "one instance of v2 is left, and nobody noticed",
+            |lab| Box::pin(panel(lab, 3, 1)),
+        ),
+        Experiment::new(
+            "scale_deployment",
+            "twice the collectors, analyses and recognitions, and back: no frame is lost",
+            |lab| Box::pin(deployment(lab)),
+        ),
+    ]
+}
+
+/// Changes the number of instances of the panel's v2 under load.
+async fn panel<P: Platform>(lab: &mut Lab<'_, P>, from: u32, to: u32) -> Result<()> {
+    lab.scale("cpanel-v2", from).await?;
+    lab.apply("cpanel-v2").await?;
+    let meanwhile = Options {
+        rate: Some(RATE),
+        ..Options::requests("/status", UNDER_WAY)
+    };
+    let entrance = lab.platform().entrance();
+    let driven = load::drive(entrance, &meanwhile, |_| {});
+    let (driven, scaled) = tokio::join!(driven, lab.scale("cpanel-v2", to));
+    scaled?;
+    let driven = driven?;
+    say!(
+        "   meanwhile {meanwhile}: p99 {}\n",
+        duration(driven.quantile(0.99))
+    );
+    lab.check(Check::count(
+        "requests that failed meanwhile",
+        driven.errors(),
+        0..=0,
+    ));
+
+    let tally = lab
+        .load(&Options::requests("/status", SPREAD), &[("v2", 1.0)])
+        .await?;
+    let instances = lab.ready("cpanel").await?.into_iter();
+    let instances: Vec<Instance> = instances
+        .filter(|instance| instance.version == "v2")
+        .collect();
+    let wanted = u64::from(to);
+    lab.check(Check::count(
+        "instances of v2",
+        instances.len() as u64,
+        wanted..=wanted,
+    ));
+    for instance in instances {
+        let hits = tally.of_instance(&instance.name);
+        let what = format!("requests answered by {}", instance.name);
+        lab.check(Check::share(
+            what,
+            hits,
+            tally.requests(),
+            1.0 / f64::from(to),
+        ));
+    }
+    lab.check(no_errors(&tally));
+    Ok(())
+}
+
+fn no_errors(tally: &Tally) -> Check {
+    Check::count("requests that failed", tally.errors(), 0..=0)
+}
+
+/// What became of the frames of all agents.
+#[derive(Debug, Clone, Copy, Default)]
+struct Ledger {
+    captured: u64,
+    acknowledged: u64,
+    gated: u64,
+    shed: u64,
+    dropped: u64,
+    waiting: u64,
+}
+
+impl Ledger {
+    async fn of<P: Platform>(lab: &Lab<'_, P>) -> Result<Self> {
+        let mut ledger = Self::default();
+        for instance in lab.platform().instances().await? {
+            if instance.service.starts_with("camera-agent-") {
+                let metrics = lab.metrics(&instance.name).await?;
+                let count =
+                    |what: &str| metrics.count(&format!("airside_agent_frames_{what}"), &[]);
+                ledger.captured += count("captured_total");
+                ledger.acknowledged += count("acknowledged_total");
+                ledger.gated += count("gated_total");
+                ledger.shed += count("shed_total");
+                ledger.dropped += count("dropped_total");
+                ledger.waiting += count("waiting");
+            }
+        }
+        Ok(ledger)
+    }
+
+    /// Frames of which nobody knows what became.
+    fn lost(self) -> u64 {
+        let known = self.acknowledged + self.gated + self.shed + self.dropped + self.waiting;
+        self.captured.abs_diff(known)
+    }
+}
+
+async fn deployment<P: Platform>(lab: &mut Lab<'_, P>) -> Result<()> {
+    lab.cameras(true).await?;
+    for service in DOUBLED {
+        lab.scale(&format!("{service}-v1"), 1).await?;
+    }
+    let start = Ledger::of(lab).await?;
+    more_frames(lab).await?;
+    for service in DOUBLED {
+        lab.scale(&format!("{service}-v1"), 2).await?;
+    }
+    more_frames(lab).await?;
+    for service in DOUBLED {
+        takes_part(lab, service).await?;
+    }
+    for service in DOUBLED {
+        lab.scale(&format!("{service}-v1"), 1).await?;
+    }
+    more_frames(lab).await?;
+    let end = Ledger::of(lab).await?;
+    let shed = (end.shed - start.shed) + (end.dropped - start.dropped);
+    let recorded = end.acknowledged - start.acknowledged;
+    lab.check(Check::count("frames recorded", recorded, FRAMES..));
+    lab.check(Check::count("frames shed or dropped", shed, 0..=0));
+    lab.check(Check::count("frames lost", end.lost(), 0..=0));
+    Ok(())
+}
+
+/// Waits until the collectors have recorded some more frames.
+async fn more_frames<P: Platform>(lab: &Lab<'_, P>) -> Result<()> {
+    let before = Ledger::of(lab).await?.acknowledged;
+    lab.until("frames are recorded", FRAMES_WITHIN, async || {
+        let now = Ledger::of(lab).await?.acknowledged;
+        Ok((now >= before + FRAMES).then_some(()))
+    })
+    .await
+}
+
+/// Checks that the second instance of a service takes traffic. A running frame stream stays with its collector until it
+/// is renewed, at most a minute later; so the new collector is asked for its status.
+async fn takes_part<P: Platform>(lab: &mut Lab<'_, P>, service: &str) -> Result<()> {
+    let instances = lab.ready(service).await?;
+    let newest = instances.last().context("no instance")?.name.clone();
+    lab.check(Check::count(
+        format!("{service}: instances"),
+        instances.len() as u64,
+        2..=2,
+    ));
+    let taken = if service == "collector" {
+        let load = Options::requests("/collector/status", 50);
+        let tally = lab.load(&load, &[]).await?;
+        tally.of_instance(&newest)
+    } else {
+        lab.until("the new instance takes frames", FRAMES_WITHIN, async || {
+            let metrics = lab.metrics(&newest).await?;
+            let taken = metrics.count("airside_requests_total", &[("result", "ok")]);
+            let probes = metrics.count("airside_requests_total", &[("route", "/readyz")]);
+            let own = metrics.count("airside_requests_total", &[("route", "/metrics")]);
+            let taken = taken.saturating_sub(probes + own);
+            Ok((taken > 0).then_some(taken))
+        })
+        .await?
+    };
+    lab.check(Check::count(
+        format!("requests that {newest} took"),
+        taken,
+        1..,
+    ));
+    Ok(())
+}
