@@ -3,6 +3,7 @@
 mod arguments;
 mod background;
 mod footage;
+mod rollout;
 mod rules;
 
 pub use arguments::{Arguments, Command};
@@ -73,6 +74,7 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Cameras(Cameras { toggle }) => Ok(code(
             panel::cameras(&origin(&place).await?, toggle.is_on()).await,
         )),
+        Command::Rollout(command) => rollout::run(&place, command).await,
         Command::Load(options) => {
             let tally = load::run(&origin(&place).await?, &options).await?;
             say_on!("\n{tally}");
@@ -118,7 +120,7 @@ async fn origin(place: &Place) -> anyhow::Result<String> {
 /// The running mesh, to be changed and looked at.
 async fn platform(place: &Place) -> anyhow::Result<LocalPlatform> {
     let defaults = rules::read(&[place.rules()])?;
-    LocalPlatform::connect(&place.open()?, defaults).await
+    LocalPlatform::connect(&place.root, &place.open()?, defaults).await
 }
 
 fn client(place: &Place) -> anyhow::Result<Client> {

@@ -91,6 +91,16 @@ impl RunDir {
         self.0.join("envoy")
     }
 
+    /// Directory of the proxy that stands in for kube-proxy.
+    pub fn kube_proxy(&self) -> PathBuf {
+        self.0.join("kube-proxy")
+    }
+
+    /// Files of a service's rollout.
+    pub fn rollout(&self, service: &str) -> PathBuf {
+        self.0.join("rollout").join(service)
+    }
+
     /// Socket on which a running mesh takes requests.
     pub fn socket(&self) -> PathBuf {
         self.0.join("control.sock")

@@ -7,6 +7,7 @@ use anyhow::Context;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use tracing_subscriber::EnvFilter;
 
+use super::rollout::Rollout;
 use super::rules;
 use crate::local::{self, Flag, Wanted};
 use airside_lab::load;
@@ -138,6 +139,9 @@ pub enum Command {
     Cameras(Cameras),
     /// Send requests and show who answered; fails when one was not answered well.
     Load(load::Options),
+    /// Let a new version take over step by step while it keeps up; fails when it was taken back.
+    #[command(subcommand)]
+    Rollout(Rollout),
     /// Make what a demonstration needs.
     #[command(subcommand)]
     Demo(Demo),

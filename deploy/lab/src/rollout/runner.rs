@@ -98,6 +98,14 @@ impl<'a, P: Platform> Runner<'a, P> {
         }
     }
 
+    /// Notes that the rollout stays where it is, for whoever goes on with it.
+    ///
+    /// # Errors
+    /// The files cannot be written.
+    pub fn pause(mut self) -> Result<()> {
+        self.obey(Order::Pause)
+    }
+
     /// Carries the rollout out to its end; an order takes precedence.
     ///
     /// # Errors
