@@ -11,6 +11,7 @@
 extern crate airside_lab;
 
 pub mod cli;
+pub mod compare;
 pub mod envoy;
 pub mod local;
 pub mod logs;
