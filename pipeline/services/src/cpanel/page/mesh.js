@@ -2,7 +2,7 @@
 
 // To a tenth below 10 %, where canaries live. Number and unit stay on one line.
 const percent = (share) => `${(share * 100).toFixed(share > 0 && share < 0.0995 ? 1 : 0)}\u00a0%`;
-const STATES = { ready: "on", starting: "waiting", draining: "waiting", unready: "off", failed: "off" };
+const STATES = { ready: "on", starting: "waiting", draining: "waiting", unready: "off", failed: "off", stopped: "off" };
 
 // The newest view; none before the first, or where nobody knows the mesh.
 let mesh = null;
@@ -12,8 +12,8 @@ async function pollMesh() {
   const services = mesh.services ?? [];
   const hasChoice = ({ versions, instances }) => versions.length > 1 || instances.length > 1;
   const [first, lone] = [services.filter(hasChoice), services.filter((service) => !hasChoice(service))];
-  $("mesh-services").replaceChildren(...first.map(serviceCard), ...(lone.length > 0 ? [loneCard(lone)] : []));
-  $("mesh-taken").replaceChildren(`the last ${mesh["window-seconds"]} s until `, time(mesh.taken));
+  $("mesh-services").replaceChildren(...first.map(serviceCard), ...lone.map(loneCard));
+  $("mesh-taken").replaceChildren(`in the ${mesh["window-seconds"]} s until `, time(mesh.taken));
   showRules(mesh.rules ?? {});
   const ejected = services.flatMap((service) => service.instances).filter((instance) => instance.ejected);
   const names = ejected.map((instance) => instance.name).join(", ");
@@ -36,18 +36,16 @@ function serviceCard(service) {
   return card(service.name, wordsOf(service), groups);
 }
 
-// Where there is nothing to choose from: a row an instance, with what is in force for it.
-function loneCard(services) {
-  const none = { state: "no instance", ejected: false, requests: 0, errors: 0 };
-  const rows = services.flatMap((service) => {
-    const instances = service.instances.length > 0 ? service.instances : [{ ...none, name: service.name }];
-    const rows = instances.map(instanceRow);
-    rows.forEach((row) => row.firstElementChild.append(wordsOf(service)));
-    return rows;
-  });
-  const group = element("tbody");
-  group.append(...rows);
-  return card("One instance each", "", [group]);
+// Where there is nothing to choose from: the instance and its counts in a line.
+function loneCard(service) {
+  const none = { name: "no instance", state: "failed", ejected: false, requests: 0, errors: 0 };
+  const instance = service.instances[0] ?? none;
+  const made = element("article", "service");
+  const line = element("p", "instance", `${instance.name}\u2002`);
+  const counts = `${instance.requests} requests, ${instance.errors} errors`;
+  line.append(stateOf(instance), "\u2002", element("span", instance.errors > 0 ? "error" : "quiet", counts));
+  made.append(element("h3", "", service.name), wordsOf(service), line);
+  return made;
 }
 
 function card(name, words, groups) {
