@@ -58,6 +58,7 @@ impl Service {
         } = self;
         vec![
             self.fqdn(),
+            format!("{}.", self.fqdn()),
             name.clone(),
             format!("{name}.{namespace}"),
             format!("{name}.{namespace}.svc"),

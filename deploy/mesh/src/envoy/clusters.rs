@@ -57,9 +57,7 @@ fn cluster(name: &str, port: &ServicePort, policy: &Policy) -> Value {
     });
     pool::put(&mut cluster, port, policy);
     balancing::put(&mut cluster, policy.load_balancer.as_ref());
-    if let Some(detection) = &policy.outlier_detection {
-        outliers::put(&mut cluster, detection);
-    }
+    outliers::put(&mut cluster, policy.outlier_detection.as_ref());
     cluster
 }
 

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::clusters::PASSTHROUGH;
 use super::files::{EGRESS, INGRESS};
-use crate::istio::{DirectResponse, Headers, HttpMatch};
+use crate::istio::{DirectResponse, Headers, HttpMatch, Retries};
 use crate::{Action, Forward, Host, IngressHost, Mesh, Route, ServicePort, Target};
 
 /// Marks a call that leaves the mesh.
@@ -56,7 +56,7 @@ fn outside() -> Value {
 pub(super) fn ingress(mesh: &Mesh) -> Value {
     let host = |host: &IngressHost| {
         let routes = translated(&host.routes, None);
-        json!({ "name": host.host, "domains": [host.host], "routes": routes })
+        virtual_host(&host.host, vec![host.host.clone()], routes)
     };
     configuration(INGRESS, mesh.ingress.iter().map(host).collect())
 }
@@ -92,12 +92,19 @@ fn virtual_hosts(host: &Host) -> impl Iterator<Item = Value> {
             } else {
                 translated(&host.routes, Some(number))
             };
-            json!({
-                "name": format!("{}:{number}", host.service.fqdn()),
-                "domains": domains,
-                "routes": routes,
-            })
+            let name = format!("{}:{number}", host.service.fqdn());
+            virtual_host(&name, domains, routes)
         })
+}
+
+/// A service sees in `x-envoy-attempt-count` which try of a request it gets.
+fn virtual_host(name: &str, domains: Vec<String>, routes: Vec<Value>) -> Value {
+    json!({
+        "name": name,
+        "domains": domains,
+        "routes": routes,
+        "include_request_attempt_count": true,
+    })
 }
 
 /// What Istio does where no rule is: every request to any instance.
@@ -112,11 +119,17 @@ fn plain(host: &Host, port: &ServicePort) -> Value {
         headers: Headers::default(),
         hash: hash.cloned(),
     };
+    // Here an instance that was tried is passed over even where requests stick to one.
+    let retries = Retries {
+        attempts: retries::RETRIES,
+        retry_ignore_previous_hosts: Some(true),
+        ..Retries::default()
+    };
     let onward = Forward {
         targets: vec![target],
         rewrite: None,
         timeout: None,
-        retries: None,
+        retries: Some(retries),
         mirrors: Vec::new(),
     };
     json!({

@@ -14,17 +14,31 @@ pub(super) fn words(matches: &[HttpMatch]) -> String {
 fn one(condition: &HttpMatch) -> String {
     let mut parts = Vec::new();
     let mut part = |what: &str, wanted: &StringMatch| parts.push(comparison(what, wanted));
-    if let Some(uri) = &condition.uri {
-        part("path", uri);
-    }
-    if let Some(method) = &condition.method {
-        part("method", method);
+    let single = [
+        ("path", &condition.uri),
+        ("method", &condition.method),
+        ("host", &condition.authority),
+        ("scheme", &condition.scheme),
+    ];
+    for (what, wanted) in single {
+        if let Some(wanted) = wanted {
+            part(what, wanted);
+        }
     }
     for (name, wanted) in &condition.headers {
         part(&format!("header {name}"), wanted);
     }
     for (name, wanted) in &condition.query_params {
         part(&format!("query parameter {name}"), wanted);
+    }
+    for (name, unwanted) in &condition.without_headers {
+        parts.push(format!(
+            "not {}",
+            comparison(&format!("header {name}"), unwanted)
+        ));
+    }
+    if condition.ignore_uri_case && condition.uri.is_some() {
+        parts.push("capitals or not".to_owned());
     }
     if let Some(port) = condition.port {
         parts.push(format!("port {port}"));

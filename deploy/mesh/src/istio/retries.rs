@@ -50,7 +50,7 @@ impl Retries {
         let mut statuses = Vec::new();
         let mut names = Vec::new();
         let parts = self.retry_on.iter().flat_map(|text| text.split(','));
-        for part in parts.filter(|part| !part.is_empty()) {
+        for part in parts.map(str::trim).filter(|part| !part.is_empty()) {
             match part.parse() {
                 Ok(status) => statuses.push(status),
                 Err(_) => names.push(part),
@@ -79,9 +79,7 @@ impl Retries {
             }
         }
         for name in names {
-            if name.trim() != name {
-                at.refuse(format!("`{name}` has a space"), "commas alone separate");
-            } else if !CONDITIONS.contains(&name) {
+            if !CONDITIONS.contains(&name) {
                 let hint = format!("HTTP statuses, or {}", CONDITIONS.join(", "));
                 at.refuse(format!("`{name}` is nothing that can be retried"), hint);
             }

@@ -4,9 +4,18 @@ use serde_json::{Map, Value, json};
 
 use crate::istio::OutlierDetection;
 
-/// Puts the detection into a cluster. Istio judges by errors in a row alone, never by a share of
-/// successes, and lets a cluster with few sound instances go on with them unless a rule says otherwise.
-pub(super) fn put(cluster: &mut Value, detection: &OutlierDetection) {
+/// Puts the detection into a cluster. However few sound instances are left, Istio goes on with
+/// those alone unless a rule says otherwise.
+pub(super) fn put(cluster: &mut Value, detection: Option<&OutlierDetection>) {
+    let least = detection.map_or(0, |detection| detection.min_health_percent);
+    cluster["common_lb_config"] = json!({ "healthy_panic_threshold": { "value": least } });
+    if let Some(detection) = detection {
+        cluster["outlier_detection"] = translated(detection);
+    }
+}
+
+/// Istio judges by errors in a row alone, never by a share of successes.
+fn translated(detection: &OutlierDetection) -> Value {
     let mut outliers = Map::new();
     outliers.insert("enforcing_success_rate".into(), json!(0));
     let in_a_row = [
@@ -39,10 +48,7 @@ pub(super) fn put(cluster: &mut Value, detection: &OutlierDetection) {
     if detection.split_external_local_origin_errors {
         put_local_origin(&mut outliers, detection);
     }
-    cluster["outlier_detection"] = Value::Object(outliers);
-    cluster["common_lb_config"] = json!({
-        "healthy_panic_threshold": { "value": detection.min_health_percent },
-    });
+    Value::Object(outliers)
 }
 
 fn put_local_origin(outliers: &mut Map<String, Value>, detection: &OutlierDetection) {

@@ -97,6 +97,7 @@ fn mirror(mirror: &Mirror, port: Option<u16>) -> Option<Value> {
         "cluster": cluster_name(port, mirror.subset.as_deref(), &mirror.service),
         "runtime_fraction": { "default_value": fraction(mirror.percentage) },
         "trace_sampled": false,
+        "disable_shadow_host_suffix_append": true,
     }))
 }
 

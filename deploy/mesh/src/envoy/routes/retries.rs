@@ -8,7 +8,7 @@ use crate::istio::Retries;
 /// the one Envoy here stands in for both.
 const RETRY_ON: &str = "connect-failure,refused-stream,unavailable,cancelled,\
                         retriable-status-codes,reset-before-request";
-const RETRIES: u32 = 2;
+pub(super) const RETRIES: u32 = 2;
 
 /// How often an instance is chosen anew that was tried before.
 const OTHER_CHOICES: u32 = 5;
