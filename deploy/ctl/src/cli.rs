@@ -2,6 +2,7 @@
 
 mod arguments;
 mod background;
+mod experiment;
 mod footage;
 mod rollout;
 mod rules;
@@ -18,9 +19,10 @@ use crate::logs::Logs;
 use crate::run_dir::{Locked, RunDir};
 use crate::supervise::{Phase, Report};
 use crate::topology;
+use airside_lab::platform::{Document, Platform};
 use airside_lab::terminal::Table;
 use airside_lab::{load, panel};
-use airside_mesh::istio::Problems;
+use airside_mesh::istio::{Problems, Source};
 use arguments::{Cameras, Demo, Mesh, Place};
 use rules::Unusable;
 
@@ -70,6 +72,14 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
             let topology = place.within(&topology);
             rules::check(&place.rules(), &files, &topology)
         }
+        Command::Mesh(Mesh::Explain { files, topology }) => {
+            let base = if files.is_empty() {
+                in_force(&place).await?
+            } else {
+                rules::read(&[place.rules()])?
+            };
+            rules::explain(&base, &files, &place.within(&topology))
+        }
         Command::Health => Ok(code(panel::health(&origin(&place).await?).await)),
         Command::Cameras(Cameras { toggle }) => Ok(code(
             panel::cameras(&origin(&place).await?, toggle.is_on()).await,
@@ -77,9 +87,16 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Rollout(command) => rollout::run(&place, command).await,
         Command::Load(options) => {
             let tally = load::run(&origin(&place).await?, &options).await?;
-            say_on!("\n{tally}");
+            if options.json {
+                say!("{}", tally.to_json());
+            } else {
+                say_on!("\n{tally}");
+            }
             Ok(code(tally.errors() == 0))
         }
+        Command::Experiment(wanted) => experiment::run(&place, wanted).await,
+        Command::Canary(canary) => experiment::canary(&place, &canary).await,
+        Command::Fault(fault) => experiment::fault(&place, &fault).await,
         Command::Demo(Demo::Footage(options)) => {
             footage::run(&options)?;
             Ok(ExitCode::SUCCESS)
@@ -89,8 +106,10 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
 
 /// How to end after an error: 2 for bad input, 1 for everything else.
 pub fn exit_code(error: &anyhow::Error) -> ExitCode {
-    let bad_input =
-        error.is::<Problems>() || error.is::<topology::Error>() || error.is::<Unusable>();
+    let bad_input = error.is::<Problems>()
+        || error.is::<topology::Error>()
+        || error.is::<Unusable>()
+        || error.is::<experiment::Unknown>();
     if bad_input {
         ExitCode::from(BAD_INPUT)
     } else {
@@ -121,6 +140,12 @@ async fn origin(place: &Place) -> anyhow::Result<String> {
 async fn platform(place: &Place) -> anyhow::Result<LocalPlatform> {
     let defaults = rules::read(&[place.rules()])?;
     LocalPlatform::connect(&place.root, &place.open()?, defaults).await
+}
+
+/// The rules of the running mesh.
+async fn in_force(place: &Place) -> anyhow::Result<Vec<Source>> {
+    let documents = platform(place).await?.documents().await?;
+    Ok(documents.iter().map(Document::source).collect())
 }
 
 fn client(place: &Place) -> anyhow::Result<Client> {

@@ -7,6 +7,7 @@ use anyhow::Context;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use tracing_subscriber::EnvFilter;
 
+use super::experiment::{Canary, Experiments, Fault};
 use super::rollout::Rollout;
 use super::rules;
 use crate::local::{self, Flag, Wanted};
@@ -130,7 +131,7 @@ pub enum Command {
         /// How many instances.
         replicas: u32,
     },
-    /// Look at rules without a running mesh.
+    /// Look at rules without changing anything.
     #[command(subcommand)]
     Mesh(Mesh),
     /// Print every status line and both camera states; fails unless all answer.
@@ -139,6 +140,12 @@ pub enum Command {
     Cameras(Cameras),
     /// Send requests and show who answered; fails when one was not answered well.
     Load(load::Options),
+    /// Carry out experiments: apply rules, drive load, measure, judge, put everything back; fails unless all hold.
+    Experiment(Experiments),
+    /// Give v2 of the control panel any share of the requests.
+    Canary(Canary),
+    /// Let one instance play faulty or slow.
+    Fault(Fault),
     /// Let a new version take over step by step while it keeps up; fails when it was taken back.
     #[command(subcommand)]
     Rollout(Rollout),
@@ -147,13 +154,26 @@ pub enum Command {
     Demo(Demo),
 }
 
-/// Rules without a running mesh.
+/// Rules, looked at.
 #[derive(Debug, Subcommand)]
 pub enum Mesh {
     /// Say whether files would be taken over, on top of the default rules.
     Check {
         /// Files or directories of files.
         #[arg(required = true)]
+        files: Vec<PathBuf>,
+        /// The programs that the rules are for.
+        #[arg(
+            long,
+            default_value = "deploy/local/topology.toml",
+            value_name = "FILE"
+        )]
+        topology: PathBuf,
+    },
+    /// Say in plain words, host by host, what is in force in the running mesh; with files, what
+    /// would be on top of the default rules.
+    Explain {
+        /// Files or directories of files.
         files: Vec<PathBuf>,
         /// The programs that the rules are for.
         #[arg(

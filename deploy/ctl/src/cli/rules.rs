@@ -87,3 +87,21 @@ pub(super) fn check(
         }
     }
 }
+
+/// Says what the rules `base` with `files` over them mean, host by host.
+pub(super) fn explain(
+    base: &[Source],
+    files: &[PathBuf],
+    topology: &Path,
+) -> anyhow::Result<ExitCode> {
+    let registry = Topology::read(topology)?.registry();
+    let newer = Rules::read(&read(files)?)?;
+    let mesh = resolve(&Rules::read(base)?.overlaid(&newer), &registry)?;
+    for host in airside_mesh::explain(&mesh) {
+        say!("{}", host.host);
+        for words in host.words {
+            say!("  {words}");
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
