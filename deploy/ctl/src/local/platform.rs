@@ -47,7 +47,7 @@ impl LocalPlatform {
             entrance: format!("http://{}", addresses.ingress),
             defaults,
             run_dir: run_dir.clone(),
-            root: root.to_owned(),
+            root: root.canonicalize().context("cannot find the repository")?,
         })
     }
 
