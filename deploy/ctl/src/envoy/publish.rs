@@ -32,6 +32,8 @@ const TAKE_OVER_DEADLINE: Duration = Duration::from_secs(10);
 /// How a refusal begins in Envoy's log.
 const REFUSAL: &str = "Filesystem config update rejected: ";
 const POLL: Duration = Duration::from_millis(5);
+/// What Envoy reports is what its main thread knows; the threads that call instances follow at their next turn.
+const SETTLE: Duration = Duration::from_millis(100);
 
 /// Why rules are not in force.
 #[derive(Debug, thiserror::Error)]
@@ -238,18 +240,20 @@ impl Publisher {
 }
 
 impl Admin {
-    /// Waits until no cluster calls `address` any more.
+    /// Waits until no cluster calls any of these any more.
     ///
     /// # Errors
-    /// Envoy does not answer, or keeps the address.
-    pub async fn gone(&self, address: SocketAddr) -> Result<(), Error> {
+    /// Envoy does not answer, or keeps one.
+    pub async fn gone(&self, addresses: &[SocketAddr]) -> Result<(), Error> {
         let deadline = Instant::now() + TAKE_OVER_DEADLINE;
-        while self.endpoints().await?.contains(&address) {
+        let is_kept = |address: &SocketAddr| addresses.contains(address);
+        while self.endpoints().await?.iter().any(is_kept) {
             if Instant::now() >= deadline {
                 return Err(Error::Late);
             }
             tokio::time::sleep(POLL).await;
         }
+        tokio::time::sleep(SETTLE).await;
         Ok(())
     }
 }

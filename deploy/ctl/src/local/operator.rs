@@ -148,13 +148,16 @@ impl Operator {
             say!("cannot write Envoy's endpoints: {error}");
             return;
         }
+        let draining = leaving
+            .iter()
+            .filter(|report| report.phase == Phase::Draining);
+        let addresses: Vec<SocketAddr> = draining.filter_map(|report| report.address).collect();
+        if !addresses.is_empty()
+            && let Err(error) = self.publisher.admin().gone(&addresses).await
+        {
+            tracing::debug!(%error, "cannot tell whether envoy still calls them");
+        }
         for report in leaving {
-            if report.phase == Phase::Draining
-                && let Some(address) = report.address
-                && let Err(error) = self.publisher.admin().gone(address).await
-            {
-                tracing::debug!(%address, %error, "cannot tell whether envoy still calls it");
-            }
             self.board.set_called(&report.name, false);
         }
         self.confirm(envoy).await;

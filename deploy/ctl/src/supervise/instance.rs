@@ -35,8 +35,6 @@ const LAST_LINES: usize = 10;
 /// well, and Ctrl-C takes no longer than was promised.
 const LEAVE_DEADLINE: Duration = Duration::from_secs(10);
 const LAST_LEAVE_DEADLINE: Duration = Duration::from_millis(500);
-/// From Envoy's report to the last of its threads that knows.
-const SETTLE: Duration = Duration::from_millis(100);
 
 /// Where an instance is reached.
 #[derive(Debug, Clone)]
@@ -219,16 +217,12 @@ impl Instance {
 
     /// Waits until Envoy does not call it any more, or does not let go of it.
     async fn leave(&self) {
-        let left = async {
-            self.board.left(&self.launch.name).await;
-            sleep(SETTLE).await;
-        };
         let hurried = async {
             self.stop.everyone.cancelled().await;
             sleep(LAST_LEAVE_DEADLINE).await;
         };
         tokio::select! {
-            () = left => {}
+            () = self.board.left(&self.launch.name) => {}
             () = hurried => {}
             () = sleep(LEAVE_DEADLINE) => {
                 say!("envoy does not let go of {}", self.launch.name);

@@ -16,7 +16,14 @@ use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
+use hyper_util::server::graceful::GracefulShutdown;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
 
+/// A request that is under way while things change.
+const SLOW: Duration = Duration::from_millis(50);
+/// A service that is called by nobody any more drains at once.
+const DRAIN_DEADLINE: Duration = Duration::from_secs(10);
 /// Envoy starts in well under a second; a loaded machine may take some.
 const START_DEADLINE: Duration = Duration::from_secs(30);
 
@@ -81,6 +88,7 @@ pub(crate) struct Bench {
     pub(crate) addresses: Addresses,
     pub(crate) publisher: Publisher,
     endpoints: Vec<Endpoint>,
+    services: Vec<Upstream>,
     _envoy: tokio::process::Child,
     _directory: tempfile::TempDir,
 }
@@ -109,6 +117,7 @@ impl Bench {
             addresses,
             publisher,
             endpoints: Vec::new(),
+            services: Vec::new(),
             _envoy: envoy,
             _directory: directory,
         };
@@ -122,7 +131,9 @@ impl Bench {
 
     /// Starts an instance of a service and waits until Envoy calls it.
     pub(crate) async fn serve(&mut self, service: &str, version: &str) -> SocketAddr {
-        let address = upstream(&format!("{service}-{version}")).await;
+        let upstream = Upstream::start(&format!("{service}-{version}")).await;
+        let address = upstream.address;
+        self.services.push(upstream);
         let labels = [("app", service), ("version", version)];
         self.endpoints.push(Endpoint {
             service: Service::airside(service).fqdn(),
@@ -146,7 +157,7 @@ impl Bench {
         address
     }
 
-    /// Takes an instance out of service.
+    /// Takes an instance out of service and ends it, as the supervisor does.
     pub(crate) async fn remove(&mut self, address: SocketAddr) {
         self.endpoints
             .retain(|endpoint| endpoint.address != address);
@@ -154,7 +165,13 @@ impl Bench {
             .set_endpoints(self.endpoints.clone())
             .expect("endpoints written");
         let admin = self.publisher.admin();
-        admin.gone(address).await.expect("Envoy lets go");
+        admin.gone(&[address]).await.expect("Envoy lets go");
+        let leaving = |upstream: &Upstream| upstream.address == address;
+        let index = self.services.iter().position(leaving);
+        self.services
+            .swap_remove(index.expect("it was served"))
+            .drain()
+            .await;
     }
 
     pub(crate) fn ingress(&self, path: &str) -> String {
@@ -170,29 +187,63 @@ fn free_addresses() -> [SocketAddr; 3] {
 type Body = BoxBody<Bytes, hyper::Error>;
 
 /// A service that says who it is: `<name> <method> <path>`. A POST gets its own body back as it
-/// arrives. HTTP/1.1 and h2c on one port.
-async fn upstream(name: &str) -> SocketAddr {
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
-        .await
-        .expect("a free port");
-    let address = listener.local_addr().expect("bound");
-    let name = name.to_owned();
-    tokio::spawn(async move {
-        while let Ok((stream, _)) = listener.accept().await {
-            let name = name.clone();
-            tokio::spawn(async move {
-                let answer = hyper::service::service_fn(move |request| {
-                    std::future::ready(Ok::<_, hyper::Error>(answer(&name, request)))
-                });
-                let server = auto::Builder::new(TokioExecutor::new());
-                let _ = server.serve_connection(TokioIo::new(stream), answer).await;
-            });
-        }
-    });
-    address
+/// arrives, `/slow` takes a while. HTTP/1.1 and h2c on one port.
+struct Upstream {
+    address: SocketAddr,
+    stop: CancellationToken,
+    task: JoinHandle<()>,
 }
 
-fn answer(name: &str, request: Request<Incoming>) -> Response<Body> {
+impl Upstream {
+    async fn start(name: &str) -> Self {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
+            .await
+            .expect("a free port");
+        let address = listener.local_addr().expect("bound");
+        let stop = CancellationToken::new();
+        let task = tokio::spawn(serve(listener, name.to_owned(), stop.clone()));
+        Self {
+            address,
+            stop,
+            task,
+        }
+    }
+
+    /// Takes no more connections, lets what is under way end, as the services do.
+    async fn drain(self) {
+        self.stop.cancel();
+        self.task.await.expect("it drains");
+    }
+}
+
+async fn serve(listener: tokio::net::TcpListener, name: String, stop: CancellationToken) {
+    let graceful = GracefulShutdown::new();
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            () = stop.cancelled() => break,
+        };
+        let (stream, _) = accepted.expect("a connection");
+        let name = name.clone();
+        let answer = hyper::service::service_fn(move |request| answer(name.clone(), request));
+        let server = auto::Builder::new(TokioExecutor::new());
+        let connection = server.serve_connection(TokioIo::new(stream), answer);
+        // A connection that breaks is the other side's to report.
+        tokio::spawn(graceful.watch(connection.into_owned()));
+    }
+    drop(listener);
+    let drained = tokio::time::timeout(DRAIN_DEADLINE, graceful.shutdown()).await;
+    drained.expect("what is under way ends");
+}
+
+async fn answer(name: String, request: Request<Incoming>) -> Result<Response<Body>, hyper::Error> {
+    if request.uri().path() == "/slow" {
+        tokio::time::sleep(SLOW).await;
+    }
+    Ok(said(&name, request))
+}
+
+fn said(name: &str, request: Request<Incoming>) -> Response<Body> {
     let said = format!("{name} {} {}", request.method(), request.uri().path());
     let response = Response::builder()
         .header("x-airside-instance", name)

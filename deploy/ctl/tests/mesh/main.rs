@@ -1,5 +1,6 @@
 //! The local mesh: what Istio files mean for real requests through Envoy.
 
 mod bench;
+mod changes;
 mod supervision;
 mod traffic;

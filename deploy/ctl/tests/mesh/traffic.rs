@@ -1,7 +1,5 @@
 //! What the rules do to requests through a real Envoy.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use airside_lab::fetch::{Answer, Client};
@@ -234,61 +232,6 @@ async fn the_ingress_keeps_a_request_id() {
 }
 
 #[tokio::test]
-async fn no_request_fails_while_rules_and_instances_change() {
-    let mut bench = panel().await;
-    let url = bench.ingress("/status");
-    let stop = Arc::new(AtomicBool::new(false));
-    let asked = Arc::new(AtomicUsize::new(0));
-    let clients: Vec<_> = (0..4)
-        .map(|_| {
-            let (url, stop, asked) = (url.clone(), Arc::clone(&stop), Arc::clone(&asked));
-            tokio::spawn(async move {
-                let client = Client::new(DEADLINE);
-                while !stop.load(Ordering::Relaxed) {
-                    let answer = client.get(&url).await.expect("an answer");
-                    assert_eq!(answer.status, StatusCode::OK, "{}", answer.body);
-                    asked.fetch_add(1, Ordering::Relaxed);
-                }
-            })
-        })
-        .collect();
-    for round in 0..10u32 {
-        let weights = weights(round * 10, 100 - round * 10);
-        let subset = format!(
-            "
-apiVersion: networking.istio.io/v1
-kind: DestinationRule
-metadata: {{name: cpanel}}
-spec:
-  host: cpanel
-  trafficPolicy: {{loadBalancer: {{simple: {}}}}}
-  subsets:
-  - {{name: v1, labels: {{version: v1}}}}
-  - {{name: v2, labels: {{version: v2}}}}
-  - {{name: round-{round}, labels: {{app: cpanel}}}}
----{weights}",
-            if round % 2 == 0 {
-                "RANDOM"
-            } else {
-                "ROUND_ROBIN"
-            }
-        );
-        bench
-            .publisher
-            .take_over(bench::with(&subset))
-            .await
-            .expect("taken over");
-        let extra = bench.serve("cpanel", "v2").await;
-        bench.remove(extra).await;
-    }
-    stop.store(true, Ordering::Relaxed);
-    for client in clients {
-        client.await.expect("no request failed");
-    }
-    assert!(asked.load(Ordering::Relaxed) > 50, "{asked:?}");
-}
-
-#[tokio::test]
 async fn a_stream_outlives_changes_of_rules_and_endpoints() {
     let mut bench = panel().await;
     bench.serve("collector", "v1").await;
@@ -356,6 +299,7 @@ impl Echo {
 #[tokio::test]
 async fn what_envoy_refuses_changes_nothing() {
     let mut bench = panel().await;
+    // Only Envoy's own parser knows `\\C`, so that it alone sees what is wrong.
     let rules = "
 apiVersion: networking.istio.io/v1
 kind: VirtualService
@@ -364,7 +308,7 @@ spec:
   hosts: ['*']
   gateways: [airside]
   http:
-  - match: [{uri: {regex: '['}}]
+  - match: [{uri: {regex: '\\C['}}]
     route: [{destination: {host: cpanel, subset: v2, port: {number: 8080}}}]
 ";
     let error = bench
