@@ -5,6 +5,7 @@
 //! process   one program: started, paused, killed, stopped
 //! program   one service or agent: started on a free port, ready, asked, restarted
 //! site      a whole pipeline of them behind one egress
+//! mesh      the real mesh, as airsidectl starts it
 //! egress    stand-in for the mesh's proxy: host names to processes, and neighbours that hang or are away
 //! rest      what a client of the REST interface sees
 //! wait      conditions with a deadline, instead of sleeping
@@ -28,6 +29,7 @@ pub mod case;
 pub mod egress;
 pub mod films;
 pub mod ingest;
+pub mod mesh;
 pub mod pictures;
 pub mod process;
 pub mod program;
@@ -40,6 +42,7 @@ pub mod view;
 pub mod wait;
 
 pub use case::{Case, case, case_within};
+pub use mesh::LocalMesh;
 pub use process::{Process, Spec};
 pub use program::Program;
 pub use rest::Answer;

@@ -19,6 +19,7 @@
 //! - One process runs a rollout at a time; others leave it orders.
 
 mod agreement;
+mod clock;
 mod desk;
 mod figures;
 mod fisher;
@@ -32,8 +33,9 @@ mod state;
 #[cfg(test)]
 mod trial;
 
+pub use clock::{Clock, Machine};
 pub use desk::{Desk, Turn};
 pub use plan::{Plan, Service, Steps};
-pub use runner::{Ending, Runner};
+pub use runner::{Ending, Means, Runner};
 pub use screen::Screen;
 pub use state::{Order, Phase, State};

@@ -8,6 +8,7 @@ mod mesh;
 mod page;
 mod paths;
 mod python;
+mod rollout;
 mod rtsp;
 mod settings;
 mod trouble;

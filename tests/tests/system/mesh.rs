@@ -2,127 +2,40 @@
 
 use std::{
     path::Path,
-    process::Output,
     time::{Duration, Instant},
 };
 
-use airside_tests::{
-    Case, Process, Spec, case,
-    case::{models, repository},
-    eventually,
-    films::Films,
-    rest,
-};
+use airside_tests::{LocalMesh, Spec, case, case::repository, eventually};
 use anyhow::{Context as _, Result, ensure};
 use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
 };
-use serde_json::Value;
 
-/// Twelve programs start; on a busy machine face recognition takes longest.
-const READY_WITHIN: Duration = Duration::from_secs(90);
 /// A rule takes milliseconds, a frame less than a second, a restart a second or two.
 const SEEN_WITHIN: Duration = Duration::from_secs(30);
 /// What Ctrl-C may take.
 const ENDED_WITHIN: Duration = Duration::from_secs(10);
 
-/// A running mesh.
-struct Mesh<'a> {
-    case: &'a Case,
-    up: Process,
-    ingress: String,
-}
-
-impl<'a> Mesh<'a> {
-    async fn start(case: &'a Case) -> Result<Self> {
-        let films = Films::of_seconds(30).await?;
-        let any = "127.0.0.1:0";
-        let spec = ctl(case, "up")
-            .flag("--models", models()?)
-            .flag("--gallery", films.gallery())
-            .flag("--demo", films.directory())
-            .flag("--ingress", any)
-            .flag("--egress", any)
-            .flag("--admin", any);
-        let mut up = spec.start(case)?;
-        let status = eventually("all are ready", READY_WITHIN, async || {
-            up.still_running()?;
-            let output = ctl(case, "status").arg("--json").output().await?;
-            Ok(output.status.success().then_some(output))
-        })
-        .await?;
-        let status: Value = serde_json::from_slice(&status.stdout)?;
-        let ingress = status
-            .pointer("/owner/addresses/ingress")
-            .and_then(Value::as_str);
-        let ingress = format!("http://{}", ingress.with_context(|| status.to_string())?);
-        Ok(Self { case, up, ingress })
+/// Who serves the page, ten times.
+async fn headlines(mesh: &LocalMesh<'_>) -> Result<Vec<&'static str>> {
+    let mut headlines = Vec::new();
+    for _ in 0..10 {
+        let page = mesh.get("/").await?.text();
+        let found = ["<h1>Dashboard V1</h1>", "<h1>Dashboard V2</h1>"].into_iter();
+        headlines.extend(found.filter(|headline| page.contains(headline)));
     }
-
-    async fn ctl(&self, command: &str, args: &[&str]) -> Result<Output> {
-        let spec = ctl(self.case, command);
-        args.iter()
-            .fold(spec, |spec, arg| spec.arg(*arg))
-            .output()
-            .await
-    }
-
-    /// What a command prints that must succeed.
-    async fn said(&self, command: &str, args: &[&str]) -> Result<String> {
-        let output = self.ctl(command, args).await?;
-        let said = String::from_utf8_lossy(&output.stdout).into_owned();
-        let errors = String::from_utf8_lossy(&output.stderr);
-        ensure!(
-            output.status.success(),
-            "{command} {args:?}: {said}{errors}"
-        );
-        Ok(said)
-    }
-
-    async fn get(&self, path: &str) -> Result<rest::Answer> {
-        rest::get(&format!("{}{path}", self.ingress)).await
-    }
-
-    /// The programs that run now.
-    async fn instances(&self) -> Result<Vec<Value>> {
-        let status: Value = serde_json::from_slice(&self.ctl("status", &["--json"]).await?.stdout)?;
-        status["instances"].as_array().cloned().context("instances")
-    }
-
-    async fn instance(&self, name: &str) -> Result<Value> {
-        let mut instances = self.instances().await?.into_iter();
-        instances
-            .find(|instance| instance["name"] == name)
-            .with_context(|| format!("no {name}"))
-    }
-
-    /// Who serves the page, ten times.
-    async fn headlines(&self) -> Result<Vec<&'static str>> {
-        let mut headlines = Vec::new();
-        for _ in 0..10 {
-            let page = self.get("/").await?.text();
-            let found = ["<h1>Dashboard V1</h1>", "<h1>Dashboard V2</h1>"].into_iter();
-            headlines.extend(found.filter(|headline| page.contains(headline)));
-        }
-        Ok(headlines)
-    }
-}
-
-fn ctl(case: &Case, command: &str) -> Spec {
-    Spec::bare(&format!("airsidectl-{command}"), "airsidectl")
-        .arg(command)
-        .flag("--run-dir", case.directory().join("run"))
+    Ok(headlines)
 }
 
 #[test]
 fn the_local_mesh_counts_people_follows_rules_and_ends_clean() {
     case("mesh", async |case| {
-        let mut mesh = Mesh::start(case).await?;
+        let mut mesh = LocalMesh::start(case, &[]).await?;
         ensure!(
-            mesh.headlines().await? == vec!["<h1>Dashboard V1</h1>"; 10],
+            headlines(&mesh).await? == vec!["<h1>Dashboard V1</h1>"; 10],
             "{:?}",
-            mesh.headlines().await?
+            headlines(&mesh).await?
         );
         ensure!(
             mesh.get("/fault").await?.status == 404,
@@ -139,7 +52,7 @@ fn the_local_mesh_counts_people_follows_rules_and_ends_clean() {
 }
 
 /// The lines that the earlier system printed.
-async fn health(mesh: &Mesh<'_>) -> Result<()> {
+async fn health(mesh: &LocalMesh<'_>) -> Result<()> {
     let said = mesh.said("health", &[]).await?;
     for line in [
         "CPanel v1 : Online - cpanel-v1-0",
@@ -166,7 +79,7 @@ async fn health(mesh: &Mesh<'_>) -> Result<()> {
 }
 
 /// Both cameras start through the page's entrance, and people are counted.
-async fn cameras(mesh: &Mesh<'_>) -> Result<()> {
+async fn cameras(mesh: &LocalMesh<'_>) -> Result<()> {
     mesh.said("cameras", &["start"]).await?;
     for camera in ["/cameras/1/state", "/cameras/2/state"] {
         eventually("the cycle grows", SEEN_WITHIN, async || {
@@ -185,7 +98,7 @@ async fn cameras(mesh: &Mesh<'_>) -> Result<()> {
 }
 
 /// A new weight is seen at once; a broken file changes nothing; the default comes back.
-async fn rules(mesh: &Mesh<'_>) -> Result<()> {
+async fn rules(mesh: &LocalMesh<'_>) -> Result<()> {
     let default = repository().join("deploy/istio/default/cpanel.yaml");
     let file = |name: &str, text: &str| -> Result<String> {
         let path = mesh.case.directory().join(name);
@@ -200,7 +113,7 @@ async fn rules(mesh: &Mesh<'_>) -> Result<()> {
     let v2 = file("v2.yaml", &swapped)?;
     mesh.said("apply", &["-f", &v2]).await?;
     ensure!(
-        mesh.headlines().await? == vec!["<h1>Dashboard V2</h1>"; 10],
+        headlines(mesh).await? == vec!["<h1>Dashboard V2</h1>"; 10],
         "the rule is not in force"
     );
     let broken = file("broken.yaml", &text.replace("subset: v1", "subset: v9"))?;
@@ -211,18 +124,18 @@ async fn rules(mesh: &Mesh<'_>) -> Result<()> {
         "{said}"
     );
     ensure!(
-        mesh.headlines().await? == vec!["<h1>Dashboard V2</h1>"; 10],
+        headlines(mesh).await? == vec!["<h1>Dashboard V2</h1>"; 10],
         "a broken rule changed something"
     );
     mesh.said("reset", &[]).await?;
     ensure!(
-        mesh.headlines().await? == vec!["<h1>Dashboard V1</h1>"; 10],
+        headlines(mesh).await? == vec!["<h1>Dashboard V1</h1>"; 10],
         "the default is not back"
     );
     Ok(())
 }
 
-async fn one_mesh_at_a_time(mesh: &Mesh<'_>) -> Result<()> {
+async fn one_mesh_at_a_time(mesh: &LocalMesh<'_>) -> Result<()> {
     let second = mesh.ctl("up", &[]).await?;
     let said = String::from_utf8_lossy(&second.stderr).into_owned();
     ensure!(
@@ -244,7 +157,7 @@ async fn one_mesh_at_a_time(mesh: &Mesh<'_>) -> Result<()> {
     Ok(())
 }
 
-async fn death_is_reported_and_mended(mesh: &Mesh<'_>) -> Result<()> {
+async fn death_is_reported_and_mended(mesh: &LocalMesh<'_>) -> Result<()> {
     let name = "section-1-v1-0";
     let before = mesh.instance(name).await?;
     let pid = before["pid"].as_i64().context("pid")?;
@@ -266,7 +179,7 @@ async fn death_is_reported_and_mended(mesh: &Mesh<'_>) -> Result<()> {
 }
 
 /// Ctrl-C ends everything in time and leaves no process behind.
-async fn ends_clean(mesh: &mut Mesh<'_>) -> Result<()> {
+async fn ends_clean(mesh: &mut LocalMesh<'_>) -> Result<()> {
     let instances = mesh.instances().await?;
     let pids: Vec<u64> = instances
         .iter()

@@ -7,7 +7,10 @@ use anyhow::{Context, Result, bail, ensure};
 use clap::Subcommand;
 
 use super::{Place, code, platform};
-use airside_lab::rollout::{Desk, Ending, Order, Phase, Plan, Runner, Screen, Service, State};
+use crate::local::LocalPlatform;
+use airside_lab::rollout::{
+    Desk, Ending, Machine, Means, Order, Phase, Plan, Runner, Screen, Service, State,
+};
 use airside_lab::terminal::Table;
 
 /// A running rollout carries an order out in less than a second; a change of weights comes on top.
@@ -66,6 +69,20 @@ fn desk(place: &Place, service: Service) -> Result<Desk> {
     Desk::open(&directory).with_context(|| format!("cannot use {}", directory.display()))
 }
 
+fn means<'a>(
+    platform: &'a LocalPlatform,
+    desk: &'a Desk,
+    clock: &'a Machine,
+) -> Means<'a, LocalPlatform, Machine> {
+    let screen = Screen::stdout();
+    Means {
+        platform,
+        desk,
+        clock,
+        screen,
+    }
+}
+
 /// Starts a rollout, or goes on with the same one that was left.
 async fn start(place: &Place, service: Service, plan: Plan) -> Result<ExitCode> {
     let desk = desk(place, service)?;
@@ -83,10 +100,11 @@ async fn start(place: &Place, service: Service, plan: Plan) -> Result<ExitCode> 
         );
     }
     let platform = platform(place).await?;
-    let screen = Screen::stdout();
+    let clock = Machine::default();
+    let means = means(&platform, &desk, &clock);
     let runner = match left {
-        Some(state) => Runner::go_on(&platform, &desk, screen, state),
-        None => Runner::prepare(&platform, &desk, screen, service, plan).await?,
+        Some(state) => Runner::go_on(means, state),
+        None => Runner::prepare(means, service, plan).await?,
     };
     finish(&desk, runner.run(None)).await
 }
@@ -117,7 +135,8 @@ async fn order(place: &Place, which: &Which, order: Order) -> Result<ExitCode> {
         return obeyed(&desk, &state, order).await;
     };
     let platform = platform(place).await?;
-    let runner = Runner::go_on(&platform, &desk, Screen::stdout(), state);
+    let clock = Machine::default();
+    let runner = Runner::go_on(means(&platform, &desk, &clock), state);
     if order == Order::Pause {
         runner.pause()?;
         return Ok(ExitCode::SUCCESS);

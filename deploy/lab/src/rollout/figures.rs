@@ -131,7 +131,7 @@ impl Reading {
                 service.fqdn()
             );
             for (name, counted) in [
-                ("upstream_rq_completed", Counted::Requests),
+                ("upstream_rq_total", Counted::Requests),
                 ("upstream_rq_5xx", Counted::Errors),
             ] {
                 let source = format!("{cluster}.{name}");
@@ -224,6 +224,8 @@ impl Window {
                 }
             }
         }
+        // Where nobody was, the mesh counts an error and no request.
+        figures.requests = figures.requests.max(figures.errors);
         figures
     }
 }
@@ -245,7 +247,7 @@ mod tests {
     fn reading(completed: u64, failed: u64, metrics: &str) -> Reading {
         let cluster = "cluster.outbound|9090|v2|image-analysis.default.svc.cluster.local";
         let counters = BTreeMap::from([
-            (format!("{cluster}.upstream_rq_completed"), completed),
+            (format!("{cluster}.upstream_rq_total"), completed),
             (format!("{cluster}.upstream_rq_5xx"), failed),
         ]);
         let mut reading = Reading::default();

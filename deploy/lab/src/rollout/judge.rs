@@ -41,7 +41,7 @@ pub(super) struct Finding {
     /// The new version's.
     pub(super) new: String,
     pub(super) verdict: Verdict,
-    /// In one sentence, unless it keeps up.
+    /// In a few words, unless it keeps up.
     pub(super) reason: String,
 }
 
@@ -65,7 +65,8 @@ pub(super) fn verdict(findings: &[Finding]) -> Verdict {
 /// The reasons of everything that is found like this.
 pub(super) fn reasons(findings: &[Finding], verdict: Verdict) -> String {
     let alike = findings.iter().filter(|finding| finding.verdict == verdict);
-    let reasons: Vec<&str> = alike.map(|finding| finding.reason.as_str()).collect();
+    let said = alike.map(|finding| format!("{}: {}", finding.criterion, finding.reason));
+    let reasons: Vec<String> = said.collect();
     reasons.join("; ")
 }
 
@@ -97,7 +98,7 @@ impl Judge<'_> {
         let count = |figures: &Figures| format!("{} of {}", figures.errors, figures.requests);
         let (verdict, reason) = if chance <= self.harm_risk {
             let reason = format!(
-                "errors: {} against {}; chance explains that with p = {chance:.1e}",
+                "{} against {}; chance explains that with p = {chance:.1e}",
                 count(new),
                 count(old)
             );
@@ -126,7 +127,7 @@ impl Judge<'_> {
         let (verdict, reason) = match behind {
             Some(limit) => {
                 let reason = format!(
-                    "p99: {} of {} answers took longer than {limit:?}, against {} of {}",
+                    "{} of {} answers took longer than {limit:?}, against {} of {}",
                     new.slower_than(limit),
                     new.count(),
                     old.slower_than(limit),
@@ -134,7 +135,7 @@ impl Judge<'_> {
                 );
                 (Verdict::FallsBehind, reason)
             }
-            None => self.enough("times", old.count(), new.count()),
+            None => self.enough("answers", old.count(), new.count()),
         };
         Finding {
             criterion: "p99".to_owned(),
@@ -151,7 +152,7 @@ impl Judge<'_> {
         if old.min(new) >= least {
             return (Verdict::KeepsUp, String::new());
         }
-        let reason = format!("{what}: {old} and {new} of at least {least} each");
+        let reason = format!("{old} and {new} {what} of at least {least} each");
         (Verdict::NotShown, reason)
     }
 
@@ -165,7 +166,7 @@ impl Judge<'_> {
         let percent = 100.0 * rate;
         let (verdict, reason) = if here.agreed < *harm.start() {
             let reason = format!(
-                "{point}: the same in {} of {}, less than {percent} %",
+                "the same in {} of {}, less than {percent} %",
                 here.agreed, here.of
             );
             (Verdict::FallsBehind, reason)
@@ -174,7 +175,7 @@ impl Judge<'_> {
         } else {
             let least = least(rate, self.pass_risk);
             let reason = format!(
-                "{point}: the same in {} of {}; {percent} % is not shown (at least {least} are needed)",
+                "the same in {} of {}; {percent} % is not shown (at least {least} are needed)",
                 all.agreed, all.of
             );
             (Verdict::NotShown, reason)
@@ -307,7 +308,7 @@ mod tests {
         assert_eq!(found[1].verdict, Verdict::FallsBehind);
         assert_eq!(
             found[1].reason,
-            "p99: 20 of 50 answers took longer than 100ms, against 0 of 500"
+            "20 of 50 answers took longer than 100ms, against 0 of 500"
         );
     }
 

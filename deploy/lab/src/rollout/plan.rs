@@ -34,6 +34,17 @@ impl Service {
         }
     }
 
+    /// Percent of the requests that are mirrored where nobody says otherwise; none where copies would do things twice. An
+    /// analysis is most of a frame's work, so that copies of all would slow the running version down on a machine
+    /// that is half busy; looking up a face is little, and persons of interest are rare.
+    pub(super) fn mirror(self) -> Option<u8> {
+        match self {
+            Self::Cpanel => None,
+            Self::ImageAnalysis => Some(25),
+            Self::FaceRecognition => Some(100),
+        }
+    }
+
     /// On which points both versions must say the same about mirrored requests.
     pub(super) fn points(self) -> &'static [Point] {
         match self {
@@ -103,9 +114,10 @@ pub struct Plan {
     /// Share of what both versions saw in mirrored requests on which they must say the same.
     #[arg(long, default_value_t = 0.9, value_name = "SHARE", value_parser = share)]
     pub match_rate: f64,
-    /// Percent of the requests whose copy is sent to the other version, to compare the answers.
-    #[arg(long, default_value_t = 100, value_name = "PERCENT", value_parser = clap::value_parser!(u8).range(1..=100))]
-    pub mirror: u8,
+    /// Percent of the frames whose copy is sent to the other version [default: 25 of image-analysis, 100 of
+    /// face-recognition].
+    #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u8).range(1..=100))]
+    pub mirror: Option<u8>,
 }
 
 impl Plan {

@@ -1,5 +1,6 @@
 //! Takes a rollout from step to step.
 
+mod change;
 #[cfg(test)]
 mod tests;
 mod watch;
@@ -7,10 +8,10 @@ mod watch;
 use std::time::Duration;
 
 use airside_core::Timestamp;
-use anyhow::{Context, Result, bail, ensure};
-use tokio::time::{Instant, sleep};
+use anyhow::{Context, Result};
 
-use super::agreement::{Agreement, Comparison};
+use super::agreement::Agreement;
+use super::clock::Clock;
 use super::desk::Desk;
 use super::figures::Figures;
 use super::judge::{self, Verdict};
@@ -18,7 +19,7 @@ use super::plan::{Plan, Service};
 use super::screen::Screen;
 use super::shift::Shift;
 use super::state::{Basis, Decision, Order, Phase, State};
-use crate::platform::{Document, Instance, Platform};
+use crate::platform::{Document, Platform};
 use watch::{Look, Watch};
 
 /// How soon an order is carried out.
@@ -37,40 +38,43 @@ pub enum Ending {
     RolledBack,
 }
 
+/// What a rollout works with.
+#[derive(Debug)]
+pub struct Means<'a, P, C> {
+    /// The system that is changed and looked at.
+    pub platform: &'a P,
+    /// The rollout's files.
+    pub desk: &'a Desk,
+    /// Its time.
+    pub clock: &'a C,
+    /// Where it is shown.
+    pub screen: Screen,
+}
+
 /// A rollout that is carried out by this process.
 #[derive(Debug)]
-pub struct Runner<'a, P> {
-    platform: &'a P,
-    desk: &'a Desk,
-    screen: Screen,
+pub struct Runner<'a, P, C> {
+    means: Means<'a, P, C>,
     state: State,
 }
 
-impl<'a, P: Platform> Runner<'a, P> {
+impl<'a, P: Platform, C: Clock> Runner<'a, P, C> {
     /// Prepares a rollout: finds the running version, starts the new one if it has no instance, and sees whether both can be
     /// compared. Requests go where they went before.
     ///
     /// # Errors
     /// The rules cannot be shifted, the new version does not start, or keeps no results to compare.
-    pub async fn prepare(
-        platform: &'a P,
-        desk: &'a Desk,
-        screen: Screen,
-        service: Service,
-        plan: Plan,
-    ) -> Result<Self> {
-        let shift = Shift::find(&platform.documents().await?, service, &plan)?;
+    pub async fn prepare(means: Means<'a, P, C>, service: Service, plan: Plan) -> Result<Self> {
+        let shift = Shift::find(&means.platform.documents().await?, service, &plan)?;
         let mut runner = Self {
-            platform,
-            desk,
-            screen,
+            means,
             state: State {
                 service,
                 plan,
                 step: 0,
                 phase: Phase::Judging,
                 since: Timestamp::now(),
-                reason: "the first step".to_owned(),
+                reason: String::new(),
                 shift,
                 instances_before: None,
                 reference: Figures::default(),
@@ -78,24 +82,21 @@ impl<'a, P: Platform> Runner<'a, P> {
             },
         };
         // An order for an earlier rollout is none for this one.
-        desk.take_order()?;
-        runner.screen.plan(&runner.state);
+        runner.means.desk.take_order()?;
+        runner.means.screen.plan(&runner.state);
         runner.start_instances().await?;
         if let Err(error) = runner.comparable().await {
             runner.stop_instances().await;
             return Err(error);
         }
+        runner.decide(Phase::Judging, "the first step".to_owned(), None)?;
         Ok(runner)
     }
 
     /// Goes on with a rollout that another process left.
-    pub fn go_on(platform: &'a P, desk: &'a Desk, screen: Screen, state: State) -> Self {
-        Self {
-            platform,
-            desk,
-            screen,
-            state,
-        }
+    pub fn go_on(means: Means<'a, P, C>, state: State) -> Self {
+        means.screen.plan(&state);
+        Self { means, state }
     }
 
     /// Notes that the rollout stays where it is, for whoever goes on with it.
@@ -135,15 +136,15 @@ impl<'a, P: Platform> Runner<'a, P> {
         self.start_instances().await?;
         let wanted = self.wanted();
         self.put_in_force(&wanted).await?;
-        self.decide(self.state.phase, self.state.reason.clone(), None)?;
-        let mut watch = Watch::begin(self.platform, &self.state, wanted).await?;
+        let now = self.now();
+        let mut watch = Watch::begin(self.means.platform, &self.state, wanted, now).await?;
         for look in 1..=self.state.plan.looks() {
             if let Some(order) = self.watch(&mut watch, look).await? {
                 return self.obey(order);
             }
             let seen = watch.look(&self.state);
-            self.screen
-                .look(&self.state, watch.passed(), &seen.findings);
+            let passed = self.now() - watch.begun();
+            self.means.screen.look(&self.state, passed, &seen.findings);
             if self.conclude(look, seen)? {
                 return Ok(());
             }
@@ -154,17 +155,18 @@ impl<'a, P: Platform> Runner<'a, P> {
     /// Collects figures until the next look, unless there is an order.
     async fn watch(&self, watch: &mut Watch, look: u32) -> Result<Option<Order>> {
         let due = watch.begun() + self.state.plan.look() * look;
-        while Instant::now() < due {
-            let pause = watch::PERIOD.min(due - Instant::now());
-            let until = Instant::now() + pause;
-            while Instant::now() < until {
-                self.screen.progress(&self.state, watch.passed());
-                let left = until - Instant::now();
+        while self.now() < due {
+            let until = due.min(self.now() + watch::PERIOD);
+            while self.now() < until {
+                let passed = self.now() - watch.begun();
+                self.means.screen.progress(&self.state, passed);
+                let left = until.saturating_sub(self.now());
                 if let Some(order) = self.wait(left.min(ORDER_POLL)).await? {
                     return Ok(Some(order));
                 }
             }
-            watch.advance(self.platform, &self.state).await?;
+            let now = self.now();
+            watch.advance(self.means.platform, &self.state, now).await?;
             if watch.is_deserted() {
                 break;
             }
@@ -237,12 +239,14 @@ impl<'a, P: Platform> Runner<'a, P> {
     async fn go_back(&mut self) -> Result<()> {
         let back = self.state.shift.at(0);
         let documents = self
-            .insist("read the rules", async || self.platform.documents().await)
+            .insist("read the rules", async || {
+                self.means.platform.documents().await
+            })
             .await?;
         if self.is_ours(&documents) {
             let sources = || back.iter().map(Document::source).collect();
             self.insist("take the weights back", async || {
-                self.platform.apply(sources()).await
+                self.means.platform.apply(sources()).await
             })
             .await?;
             self.stop_instances().await;
@@ -251,141 +255,44 @@ impl<'a, P: Platform> Runner<'a, P> {
             let note = format!(
                 "the rules of {service} were changed by somebody else; they stay as they are"
             );
-            self.screen.note(&note);
+            self.means.screen.note(&note);
         }
         self.decide(Phase::RolledBack, self.state.reason.clone(), None)
     }
 
     /// Does what must be done, several times if need be.
     async fn insist<T>(&self, what: &str, attempt: impl AsyncFn() -> Result<T>) -> Result<T> {
-        let begun = Instant::now();
+        let begun = self.now();
         loop {
             match attempt().await {
                 Ok(done) => return Ok(done),
-                Err(error) if begun.elapsed() >= SILENCE => {
+                Err(error) if self.now() - begun >= SILENCE => {
                     return Err(error.context(format!("cannot {what}")));
                 }
                 Err(error) => {
-                    self.screen
+                    self.means
+                        .screen
                         .note(&format!("cannot {what}, trying again: {error:#}"));
-                    sleep(RETRY).await;
+                    self.means.clock.sleep(RETRY).await;
                 }
             }
         }
     }
 
-    /// The documents of the present step.
-    fn wanted(&self) -> Vec<Document> {
-        self.documents_at(self.state.share())
-    }
-
-    fn documents_at(&self, share: u8) -> Vec<Document> {
-        let State {
-            service,
-            plan,
-            shift,
-            ..
-        } = &self.state;
-        if service.points().is_empty() {
-            shift.at(share)
-        } else {
-            shift.mirrored(share, plan.mirror)
-        }
-    }
-
-    /// Puts documents in force over those that this rollout wrote or found.
-    async fn put_in_force(&self, wanted: &[Document]) -> Result<()> {
-        let documents = self.platform.documents().await?;
-        if self.state.shift.is_in_force(wanted, &documents) {
-            return Ok(());
-        }
-        ensure!(self.is_ours(&documents), watch::changed(&self.state));
-        let sources = wanted.iter().map(Document::source).collect();
-        let change = self.platform.apply(sources).await?;
-        let elapsed = change.elapsed;
-        self.screen
-            .note(&format!("rules in force after {elapsed:.0?}"));
-        Ok(())
-    }
-
-    /// Whether the rules are as this rollout found them, or as it wrote them at some step.
-    fn is_ours(&self, documents: &[Document]) -> bool {
-        let shift = &self.state.shift;
-        let steps = &self.state.plan.steps;
-        let written = (0..steps.count()).map(|step| self.documents_at(steps.share(step)));
-        let mut known = written.chain([shift.at(0), shift.at(100)]);
-        shift.is_undone(documents) || known.any(|known| shift.is_in_force(&known, documents))
-    }
-
-    /// Starts as many instances of the new version as the old one has, if there is none.
-    async fn start_instances(&mut self) -> Result<()> {
-        let instances = self.instances().await?;
-        let State { service, plan, .. } = &self.state;
-        let count = |version: &str| {
-            instances
-                .iter()
-                .filter(|one| one.version == version)
-                .count()
-        };
-        let (old, new) = (count(self.state.from()), count(&plan.to));
-        ensure!(
-            old > 0,
-            "{service} {} has no instance to compare with",
-            self.state.from()
-        );
-        if new == 0 {
-            let workload = format!("{service}-{}", plan.to);
-            let replicas = u32::try_from(old).unwrap_or(u32::MAX);
-            self.screen
-                .note(&format!("starting {replicas} × {workload}"));
-            self.state.instances_before = Some(0);
-            self.platform.scale(&workload, replicas).await?;
-        }
-        Ok(())
-    }
-
-    /// Ends the instances that were started for the rollout. What cannot be ended gets no requests all the same.
-    async fn stop_instances(&self) {
-        let State { service, plan, .. } = &self.state;
-        if let Some(replicas) = self.state.instances_before {
-            let workload = format!("{service}-{}", plan.to);
-            if let Err(error) = self.platform.scale(&workload, replicas).await {
-                self.screen
-                    .note(&format!("{workload} goes on without requests: {error:#}"));
-            }
-        }
-    }
-
-    async fn comparable(&self) -> Result<()> {
-        let instances = self.instances().await?;
-        let State { service, plan, .. } = &self.state;
-        let versions = [self.state.from(), &plan.to];
-        for version in versions {
-            let ready = |one: &Instance| one.ready && one.version == version;
-            if !instances.iter().any(ready) {
-                bail!("{service} {version} has no ready instance");
-            }
-        }
-        if !service.points().is_empty() {
-            Comparison::begin(self.platform, &instances, versions).await?;
-        }
-        Ok(())
-    }
-
-    async fn instances(&self) -> Result<Vec<Instance>> {
-        watch::instances(self.platform, self.state.service).await
+    fn now(&self) -> Duration {
+        self.means.clock.now()
     }
 
     /// Waits for an order.
     async fn wait(&self, time: Duration) -> Result<Option<Order>> {
-        let until = Instant::now() + time;
+        let until = self.now() + time;
         loop {
-            let order = self.desk.take_order().context("cannot read orders")?;
-            let left = until.saturating_duration_since(Instant::now());
+            let order = self.means.desk.take_order().context("cannot read orders")?;
+            let left = until.saturating_sub(self.now());
             if order.is_some() || left.is_zero() {
                 return Ok(order);
             }
-            sleep(left.min(ORDER_POLL)).await;
+            self.means.clock.sleep(left.min(ORDER_POLL)).await;
         }
     }
 
@@ -410,14 +317,16 @@ impl<'a, P: Platform> Runner<'a, P> {
                 agreement: &seen.agreement,
             }),
         };
-        self.desk
+        self.means
+            .desk
             .store(&self.state)
             .context("cannot write the state")?;
-        self.desk
+        self.means
+            .desk
             .record(&decision)
             .context("cannot write the decision")?;
         let findings = seen.map_or(&[][..], |seen| seen.findings.as_slice());
-        self.screen.decision(&self.state, findings);
+        self.means.screen.decision(&self.state, findings);
         Ok(())
     }
 }

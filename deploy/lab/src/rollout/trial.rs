@@ -1,7 +1,9 @@
-//! A mesh in memory whose clock is tokio's: twenty requests a second, split and mirrored as its rules say.
+//! A mesh in memory with a clock of its own: twenty requests a second, split and mirrored as its rules say.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
+use std::future::poll_fn;
+use std::task::Poll;
 use std::time::Duration;
 
 use airside_mesh::istio::Source;
@@ -9,8 +11,8 @@ use anyhow::{Result, bail};
 use clap::Parser;
 use http::{HeaderMap, Method, StatusCode};
 use serde_json::{Value, json};
-use tokio::time::Instant;
 
+use super::clock::Clock;
 use super::plan::Plan;
 use crate::fetch::Answer;
 use crate::platform::{Change, Document, Instance, Platform};
@@ -49,6 +51,53 @@ pub(super) fn documents(text: &str) -> Vec<Document> {
     read.into_iter().map(document).collect()
 }
 
+/// Time that passes when all who sleep wait for it.
+#[derive(Debug, Default)]
+pub(super) struct Simulated {
+    now: Cell<Duration>,
+    /// When each of those who sleep wakes.
+    sleepers: RefCell<Vec<Duration>>,
+}
+
+impl Clock for Simulated {
+    fn now(&self) -> Duration {
+        self.now.get()
+    }
+
+    async fn sleep(&self, time: Duration) {
+        let due = self.now() + time;
+        self.sleepers.borrow_mut().push(due);
+        let sleeper = Sleeper { clock: self, due };
+        // Whoever is polled beside this one gets a turn first: it may have something to do before.
+        tokio::task::yield_now().await;
+        poll_fn(|context| {
+            let next = self.sleepers.borrow().iter().min().copied();
+            if next == Some(sleeper.due) {
+                self.now.set(self.now().max(sleeper.due));
+                return Poll::Ready(());
+            }
+            context.waker().wake_by_ref();
+            Poll::Pending
+        })
+        .await;
+    }
+}
+
+/// Who sleeps; whoever gives up sleeping is waited for no more.
+struct Sleeper<'a> {
+    clock: &'a Simulated,
+    due: Duration,
+}
+
+impl Drop for Sleeper<'_> {
+    fn drop(&mut self) {
+        let mut sleepers = self.clock.sleepers.borrow_mut();
+        if let Some(index) = sleepers.iter().position(|due| *due == self.due) {
+            sleepers.swap_remove(index);
+        }
+    }
+}
+
 /// How the new version behaves.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Manners {
@@ -64,7 +113,7 @@ pub(super) struct Manners {
 #[derive(Debug)]
 pub(super) struct Trial {
     service: &'static str,
-    begun: Instant,
+    pub(super) clock: Simulated,
     documents: RefCell<Vec<Document>>,
     /// Ready instances by version.
     instances: RefCell<BTreeMap<String, u32>>,
@@ -88,7 +137,7 @@ impl Trial {
     pub(super) fn new(service: &'static str, rules: &str) -> Self {
         Self {
             service,
-            begun: Instant::now(),
+            clock: Simulated::default(),
             documents: RefCell::new(documents(rules)),
             instances: RefCell::new([("v1".to_owned(), 2)].into()),
             manners: Cell::default(),
@@ -144,7 +193,7 @@ impl Trial {
     /// Lets happen what happened since the last time.
     fn pass(&self) {
         let (share, mirror) = self.split();
-        let until = u64::try_from(self.begun.elapsed().as_millis()).expect("short") * RATE / 1000;
+        let until = u64::try_from(self.clock.now().as_millis()).expect("short") * RATE / 1000;
         for request in self.requests.replace(until)..until {
             if !self.has_traffic.get() {
                 continue;
@@ -295,7 +344,7 @@ impl Platform for Trial {
             let host = format!("{}.default.svc.cluster.local", self.service);
             let cluster = format!("cluster.outbound|8080|{version}|{host}");
             [
-                (format!("{cluster}.upstream_rq_completed"), answered.count),
+                (format!("{cluster}.upstream_rq_total"), answered.count),
                 (format!("{cluster}.upstream_rq_5xx"), answered.errors),
             ]
         });

@@ -2,7 +2,7 @@
 
 use tempfile::TempDir;
 
-use super::super::trial::{Manners, Trial, documents, plan, plan_of};
+use super::super::trial::{Manners, Simulated, Trial, documents, plan, plan_of};
 use super::*;
 
 const ANALYSIS: &str = include_str!("../../../../istio/default/image-analysis.yaml");
@@ -30,8 +30,17 @@ impl Bench {
         }
     }
 
-    async fn prepared(&self, plan: Plan) -> Runner<'_, Trial> {
-        let runner = Runner::prepare(&self.mesh, &self.desk, Screen::Off, self.service, plan);
+    fn means(&self) -> Means<'_, Trial, Simulated> {
+        Means {
+            platform: &self.mesh,
+            desk: &self.desk,
+            clock: &self.mesh.clock,
+            screen: Screen::Off,
+        }
+    }
+
+    async fn prepared(&self, plan: Plan) -> Runner<'_, Trial, Simulated> {
+        let runner = Runner::prepare(self.means(), self.service, plan);
         runner.await.expect("prepared")
     }
 
@@ -44,8 +53,8 @@ impl Bench {
         self.desk.state().expect("readable").expect("there")
     }
 
-    fn resumed(&self) -> Runner<'_, Trial> {
-        Runner::go_on(&self.mesh, &self.desk, Screen::Off, self.state())
+    fn resumed(&self) -> Runner<'_, Trial, Simulated> {
+        Runner::go_on(self.means(), self.state())
     }
 
     /// Shares in the order of the decisions.
@@ -61,7 +70,7 @@ impl Bench {
     }
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn an_equal_version_gets_everything_step_by_step() {
     for service in Service::ALL {
         let bench = Bench::new(service);
@@ -79,7 +88,7 @@ async fn an_equal_version_gets_everything_step_by_step() {
     }
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn a_version_that_falls_behind_is_taken_back_at_the_first_step() {
     let fails = Manners {
         fails_every: Some(2),
@@ -115,13 +124,13 @@ async fn a_version_that_falls_behind_is_taken_back_at_the_first_step() {
     }
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn a_version_that_falls_behind_later_is_taken_back_later() {
     let bench = Bench::new(Service::ImageAnalysis);
     let running = bench.prepared(plan("v2")).await.run(None);
     let spoil = async {
         while bench.mesh.split().0 < 50 {
-            sleep(ORDER_POLL).await;
+            bench.mesh.clock.sleep(ORDER_POLL).await;
         }
         bench.mesh.behave(Manners {
             is_blind: true,
@@ -133,26 +142,26 @@ async fn a_version_that_falls_behind_later_is_taken_back_later() {
     assert_eq!(bench.shares(), [10, 50, 0]);
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn without_traffic_nothing_is_shown_and_the_wait_has_an_end() {
     let bench = Bench::new(Service::Cpanel);
     bench.mesh.silence();
-    let begun = Instant::now();
+    let begun = bench.mesh.clock.now();
     assert_eq!(bench.run().await, Ending::RolledBack);
-    assert_eq!(begun.elapsed().as_secs(), 100);
+    assert_eq!((bench.mesh.clock.now() - begun).as_secs(), 100);
     let reason = bench.state().reason;
     assert!(
-        reason.contains("nothing is shown within 100s: requests: 0 and 0 of at least 20"),
+        reason.contains("nothing is shown within 100s: errors: 0 and 0 requests of at least 20"),
         "{reason}"
     );
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn a_version_without_instances_is_taken_back_at_once() {
     let bench = Bench::new(Service::Cpanel);
     let running = bench.prepared(plan("v2")).await.run(None);
     let die = async {
-        sleep(Duration::from_secs(3)).await;
+        bench.mesh.clock.sleep(Duration::from_secs(3)).await;
         bench.mesh.set_replicas("v2", 0);
     };
     let (ending, ()) = tokio::join!(running, die);
@@ -160,13 +169,13 @@ async fn a_version_without_instances_is_taken_back_at_once() {
     assert_eq!(bench.state().reason, "v2 has no ready instance");
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn rules_of_somebody_else_are_left_alone() {
     let bench = Bench::new(Service::Cpanel);
     let running = bench.prepared(plan("v2")).await.run(None);
     let theirs = PANEL.replace("weight: 100", "weight: 77");
     let meddle = async {
-        sleep(Duration::from_secs(3)).await;
+        bench.mesh.clock.sleep(Duration::from_secs(3)).await;
         bench.mesh.put(documents(&theirs));
     };
     let (ending, ()) = tokio::join!(running, meddle);
@@ -185,13 +194,15 @@ async fn rules_of_somebody_else_are_left_alone() {
     );
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn a_killed_rollout_goes_on_where_it_was() {
     let bench = Bench::new(Service::ImageAnalysis);
     let running = bench.prepared(plan("v2")).await.run(None);
     // Dropped in the middle of the second step, as a kill does it.
-    let killed = tokio::time::timeout(Duration::from_secs(15), running).await;
-    assert!(killed.is_err());
+    tokio::select! {
+        ending = running => panic!("not yet: {ending:?}"),
+        () = bench.mesh.clock.sleep(Duration::from_secs(15)) => {}
+    }
     assert_eq!((bench.state().step, bench.mesh.split().0), (1, 50));
     // The mesh was started anew as well: default rules, no instance of the new version.
     bench.mesh.put(documents(ANALYSIS));
@@ -201,14 +212,14 @@ async fn a_killed_rollout_goes_on_where_it_was() {
     assert_eq!(bench.shares(), [10, 50, 100]);
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn a_mesh_that_is_away_for_a_while_is_waited_for() {
     let bench = Bench::new(Service::Cpanel);
     let running = bench.prepared(plan("v2")).await.run(None);
     let leave = async {
-        sleep(Duration::from_secs(3)).await;
+        bench.mesh.clock.sleep(Duration::from_secs(3)).await;
         bench.mesh.leave(true);
-        sleep(Duration::from_secs(20)).await;
+        bench.mesh.clock.sleep(Duration::from_secs(20)).await;
         bench.mesh.leave(false);
     };
     let (ending, ()) = tokio::join!(running, leave);
@@ -217,7 +228,7 @@ async fn a_mesh_that_is_away_for_a_while_is_waited_for() {
     let bench = Bench::new(Service::Cpanel);
     let running = bench.prepared(plan("v2")).await.run(None);
     let leave = async {
-        sleep(Duration::from_secs(3)).await;
+        bench.mesh.clock.sleep(Duration::from_secs(3)).await;
         bench.mesh.leave(true);
     };
     let (ending, ()) = tokio::join!(running, leave);
@@ -226,20 +237,20 @@ async fn a_mesh_that_is_away_for_a_while_is_waited_for() {
     assert_eq!(bench.state().phase, Phase::Judging);
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn orders_are_obeyed() {
     let bench = Bench::new(Service::Cpanel);
     let running = bench.prepared(plan("v2")).await.run(None);
     let orders = async {
-        sleep(Duration::from_secs(2)).await;
+        bench.mesh.clock.sleep(Duration::from_secs(2)).await;
         bench.desk.leave(Order::Pause).expect("left");
-        sleep(Duration::from_secs(120)).await;
+        bench.mesh.clock.sleep(Duration::from_secs(120)).await;
         assert_eq!(
             (bench.state().phase, bench.mesh.split().0),
             (Phase::Paused, 10)
         );
         bench.desk.leave(Order::Resume).expect("left");
-        sleep(Duration::from_secs(2)).await;
+        bench.mesh.clock.sleep(Duration::from_secs(2)).await;
         assert_eq!(bench.state().phase, Phase::Judging);
         bench.desk.leave(Order::Promote).expect("left");
     };
@@ -252,7 +263,7 @@ async fn orders_are_obeyed() {
     let bench = Bench::new(Service::Cpanel);
     let running = bench.prepared(plan("v2")).await.run(None);
     let abort = async {
-        sleep(Duration::from_secs(12)).await;
+        bench.mesh.clock.sleep(Duration::from_secs(12)).await;
         bench.desk.leave(Order::Abort).expect("left");
     };
     let (ending, ()) = tokio::join!(running, abort);
@@ -263,7 +274,7 @@ async fn orders_are_obeyed() {
     assert_eq!(bench.shares(), [10, 50, 0]);
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn a_version_that_is_there_keeps_its_instances() {
     let bench = Bench::new(Service::Cpanel);
     bench.mesh.set_replicas("v2", 1);
@@ -275,15 +286,15 @@ async fn a_version_that_is_there_keeps_its_instances() {
     assert_eq!(bench.mesh.replicas("v2"), 1);
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn a_longer_interval_is_kept() {
     let bench = Bench::new(Service::Cpanel);
     let flags = ["--to", "v2", "--steps", "50,100", "--interval", "1m"];
-    let begun = Instant::now();
+    let begun = bench.mesh.clock.now();
     let runner = bench.prepared(plan_of(&flags)).await;
     assert_eq!(
         runner.run(None).await.expect("carried out"),
         Ending::Completed
     );
-    assert_eq!(begun.elapsed().as_secs(), 120);
+    assert_eq!((bench.mesh.clock.now() - begun).as_secs(), 120);
 }

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use anyhow::{Result, bail};
-use tokio::time::Instant;
 
 use super::super::agreement::{Agreement, Comparison};
 use super::super::figures::{Figures, Reading, Window};
@@ -31,9 +30,10 @@ pub(super) struct Look {
 /// Collects the figures of a step.
 #[derive(Debug)]
 pub(super) struct Watch {
-    begun: Instant,
+    /// By the rollout's clock, as the next.
+    begun: Duration,
     /// The last time that the platform answered everything.
-    heard: Instant,
+    heard: Duration,
     /// What must be in force as long as this is watched.
     wanted: Vec<Document>,
     window: Window,
@@ -47,6 +47,7 @@ impl Watch {
         platform: &impl Platform,
         state: &State,
         wanted: Vec<Document>,
+        now: Duration,
     ) -> Result<Self> {
         let instances = instances(platform, state.service).await?;
         let versions = [state.from(), &state.plan.to];
@@ -57,8 +58,8 @@ impl Watch {
             Some(Comparison::begin(platform, &instances, versions).await?)
         };
         Ok(Self {
-            begun: Instant::now(),
-            heard: Instant::now(),
+            begun: now,
+            heard: now,
             wanted,
             window: Window::begin(reading),
             comparison,
@@ -66,12 +67,8 @@ impl Watch {
         })
     }
 
-    pub(super) fn begun(&self) -> Instant {
+    pub(super) fn begun(&self) -> Duration {
         self.begun
-    }
-
-    pub(super) fn passed(&self) -> Duration {
-        self.begun.elapsed()
     }
 
     pub(super) fn is_deserted(&self) -> bool {
@@ -79,14 +76,19 @@ impl Watch {
     }
 
     /// Adds what happened since the last time. A platform that does not answer is asked again next time, up to a limit.
-    pub(super) async fn advance(&mut self, platform: &impl Platform, state: &State) -> Result<()> {
+    pub(super) async fn advance(
+        &mut self,
+        platform: &impl Platform,
+        state: &State,
+        now: Duration,
+    ) -> Result<()> {
         match self.read(platform, state).await {
             Ok(true) => {
-                self.heard = Instant::now();
+                self.heard = now;
                 Ok(())
             }
             Ok(false) => bail!(changed(state)),
-            Err(error) if self.heard.elapsed() > SILENCE => {
+            Err(error) if now - self.heard > SILENCE => {
                 let share = state.share();
                 let what = format!(
                     "nothing was heard for {SILENCE:?}; {} stays at {share} %",
