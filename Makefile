@@ -12,7 +12,7 @@ CARGO_FLAGS := --locked --profile $(PROFILE)
 .PHONY: help setup build models demo run test lint bench clean
 
 help: ## List the targets
-	@grep -hE '^[a-z0-9_-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 26
+	@grep -hE '^[a-z0-9_%-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 26
 
 setup: ## Install what this machine lacks (Debian packages, Python wheels)
 	@deploy/setup/setup.sh
@@ -48,9 +48,15 @@ clean: ## Remove what was built and made
 # The local mesh. Targets that change it want a running one: `make run`, or `make deploy-app-default` in the background.
 
 CTL := $(BIN)/airsidectl
+# Each is an experiment, and its rules are the file of the same name.
+RULES := cpanel-50-50 cpanel-header cpanel-v1 cpanel-v2 mirror round_robin random least_request ring_hash \
+	fault-injection-500 fault-injection-delay10 timeout retries-fault retries outlier circuit-breaker
+# Share of v2 in `make cpanel-canary PERCENT=0.1`.
+PERCENT ?= 1
 
-.PHONY: deploy-app-default deploy-istio-default health start-cameras stop-cameras load load-front \
-	cpanel-50-50 cpanel-v1 cpanel-v2 default-reset all-reset
+.PHONY: deploy-app-default deploy-istio-default health start-cameras stop-cameras load load-front $(RULES) \
+	cpanel-canary load_balancing scale_v2_x1 scale_v2_x3 scale_deployment health-timeout health-retries \
+	outlier-scale outlier-fault health-outlier load-fortio compare-k8s experiments default-reset all-reset
 
 deploy-app-default: demo ## Start every service in the background, unless they run, and show them
 	$(CTL) up --detach
@@ -73,14 +79,85 @@ load: ## 100 requests, then who answered
 load-front: ## 100 times the page's headline, then who answered
 	$(CTL) load --front
 
-cpanel-50-50: ## Half of the panel's requests to each version
+$(RULES):
 	$(CTL) apply -f deploy/istio/$@.yaml
 
-cpanel-v1: ## The panel: all to v1
-	$(CTL) apply -f deploy/istio/$@.yaml
+cpanel-50-50: ## Half of the panel's requests to each version
+
+cpanel-canary: ## PERCENT of the panel's requests to v2, 1 unless said
+	$(CTL) canary --percent $(PERCENT)
+
+cpanel-header: ## The panel: v2 for the test group and for Firefox
 
 cpanel-v2: ## The panel: all to v2
-	$(CTL) apply -f deploy/istio/$@.yaml
+
+cpanel-v1: ## The panel: all to v1
+
+mirror: ## The panel: answers of v1, and a copy of each request to v2
+
+scale_v2_x3: ## Three instances of the panel's v2
+	$(CTL) scale cpanel-v2 3
+
+scale_v2_x1: ## One instance of the panel's v2
+	$(CTL) scale cpanel-v2 1
+
+scale_deployment: ## Two collectors, image analyses and face recognitions
+	$(CTL) scale collector-v1 2
+	$(CTL) scale image-analysis-v1 2
+	$(CTL) scale face-recognition-v1 2
+
+round_robin random least_request ring_hash: scale_v2_x3
+
+round_robin: ## The panel: all instances in turn, v1 : v2 is 1 : 3
+
+load_balancing: round_robin ## The same
+
+random: ## The panel: any instance by chance
+
+least_request: ## The panel: of two instances the one with fewer requests
+
+ring_hash: ## The panel: one x-camera-id, one instance
+
+fault-injection-500: ## Every call of image analysis fails
+
+fault-injection-delay10: ## Every call of image analysis is 10 s late
+
+timeout: ## Half of the calls of camera-agent-1 are 10 s late, the panel has 3 s
+
+health-timeout: ## How many states of camera 1 come in time
+	$(CTL) load --path /cameras/1/state --requests 20 --concurrency 10 || true
+
+retries-fault: ## A quarter of the calls of section-1 fail
+
+retries: ## The same, and the panel's calls are tried three times more
+
+health-retries: ## How many statuses of section-1 come
+	$(CTL) load --path /sections/1/status || true
+
+outlier-scale: ## Three collectors
+	$(CTL) scale collector-v1 3
+
+outlier: ## A collector with three errors in a row is left out for 10 s
+
+outlier-fault: ## One collector plays faulty, or normal again
+	$(CTL) fault collector-v1-1
+
+health-outlier: ## Which collectors answer
+	$(CTL) load --path /collector/status || true
+
+circuit-breaker: ## The collector: one connection, one request that waits
+
+load-fortio: ## Three clients at a time ask the collector
+	$(CTL) load --path /collector/status --concurrency 3 || true
+
+compare-k8s: ## What Kubernetes alone can and cannot do beside Istio, measured
+	$(CTL) experiment $@
+
+experiment-%: ## Carry out an experiment: measured, judged, put back (experiment-cpanel-50-50)
+	$(CTL) experiment $*
+
+experiments: ## All experiments in turn; writes docs/experiments.md
+	$(CTL) experiment all --write docs/experiments.md
 
 default-reset: ## Back to the default rules, and no others
 	$(CTL) reset

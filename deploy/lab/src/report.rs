@@ -6,7 +6,10 @@ use serde_json::{Value, json};
 
 use crate::experiment::{Verdict, duration};
 use crate::statistics::CHECKS;
-use crate::terminal::Table;
+use crate::terminal::{Table, indented};
+
+/// How experiments are run and what their limits mean; the figures follow.
+const PREFACE: &str = include_str!("report/preface.md");
 
 /// A run of experiments, one after the other.
 #[derive(Debug, Clone)]
@@ -41,9 +44,9 @@ impl Report {
         })
     }
 
-    /// As a page of the documentation, under `preface`.
-    pub fn to_markdown(&self, preface: &str) -> String {
-        let mut page = format!("{}\n\n## This run\n\n", preface.trim_end());
+    /// As a page of the documentation.
+    pub fn to_markdown(&self) -> String {
+        let mut page = format!("{PREFACE}\n## This run\n\n");
         // Writing to a string does not fail.
         let _ = self.write_markdown(&mut page);
         page
@@ -157,11 +160,7 @@ impl Display for Verdict {
                 check.word().to_owned(),
             ]);
         }
-        let mut text = String::new();
-        write!(text, "{table}")?;
-        for line in text.lines() {
-            writeln!(f, "   {line}")?;
-        }
+        write!(f, "{}", indented(&table))?;
         if let Some(failure) = &self.failure {
             writeln!(f, "   {failure}")?;
         }
@@ -172,5 +171,59 @@ impl Display for Verdict {
             self.word(),
             duration(self.elapsed)
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::experiment::Check;
+
+    fn report(hits: u64) -> Report {
+        Report {
+            circumstances: vec![("date".to_owned(), "today".to_owned())],
+            verdicts: vec![Verdict {
+                name: "cpanel-50-50".to_owned(),
+                sight: "about half v1, half v2".to_owned(),
+                checks: vec![Check::share("answered by v2", hits, 1000, 0.5)],
+                failure: None,
+                elapsed: Duration::from_secs(2),
+            }],
+        }
+    }
+
+    #[test]
+    fn a_report_says_the_same_in_every_form() {
+        let sound = report(510);
+        assert!(sound.holds());
+        assert_eq!(sound.to_json()["experiments"][0]["holds"], true);
+        let page = sound.to_markdown();
+        let row =
+            "| [cpanel-50-50](#cpanel-50-50) | about half v1, half v2 | 1/1 | 2.00 s | holds |";
+        assert!(page.contains(row), "{page}");
+        assert!(
+            page.contains("| answered by v2 | 50.0 % | 51.0 % |"),
+            "{page}"
+        );
+        assert!(
+            sound.to_string().contains("1 of 1 experiments hold"),
+            "{sound}"
+        );
+    }
+
+    #[test]
+    fn weights_of_70_to_30_are_no_halves() {
+        let wrong = report(300);
+        assert!(!wrong.holds());
+        assert_eq!(wrong.to_json()["holds"], false);
+        assert!(wrong.to_string().contains("FAILS"), "{wrong}");
+        assert!(wrong.to_markdown().contains("| FAILS |"));
+    }
+
+    #[test]
+    fn the_page_says_how_errors_are_shared_out() {
+        assert!(PREFACE.contains(&format!("at most {CHECKS}\n")));
     }
 }

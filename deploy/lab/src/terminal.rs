@@ -1,5 +1,7 @@
 //! Tables and bars in a terminal.
 
+use std::fmt::{self, Display, Formatter};
+
 /// Width of the longest bar.
 const BAR: usize = 40;
 /// Width of a share's bar, beside six columns in a terminal of 80.
@@ -25,8 +27,8 @@ impl Table {
     }
 }
 
-impl std::fmt::Display for Table {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl Display for Table {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let columns = self.rows.iter().map(Vec::len).max().unwrap_or_default();
         let width = |column: usize| {
             let cells = self.rows.iter().filter_map(|row| row.get(column));
@@ -45,6 +47,16 @@ impl std::fmt::Display for Table {
         }
         Ok(())
     }
+}
+
+/// The lines of `text`, each a step to the right.
+pub fn indented(text: &impl Display) -> String {
+    let lines = text.to_string();
+    let lines = lines.lines().map(|line| match line {
+        "" => "\n".to_owned(),
+        line => format!("   {line}\n"),
+    });
+    lines.collect()
 }
 
 /// A bar for `part` of `whole`.

@@ -202,11 +202,13 @@ pub fn is_transient(status: &tonic::Status) -> bool {
 /// How a proxy of the mesh says that there is no neighbour; its other answers are meant to be seen.
 const NOBODY: [&[u8]; 2] = [b"no healthy upstream", b"upstream connect error"];
 
-/// Whether a proxy of the mesh answered in the place of a neighbour that it could not reach.
+/// Whether a proxy of the mesh answered in the place of a neighbour that it could not reach. One that a circuit breaker keeps
+/// from being asked can be reached: its callers are to see the 503.
 #[must_use]
 pub fn reached_nobody(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> bool {
     status == StatusCode::SERVICE_UNAVAILABLE
         && !headers.contains_key("x-airside-instance")
+        && !headers.contains_key("x-envoy-overloaded")
         && NOBODY.iter().any(|start| body.starts_with(start))
 }
 

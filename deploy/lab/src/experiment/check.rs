@@ -88,7 +88,7 @@ impl Check {
         let range = part(*limits.start(), of)..=part(*limits.end(), of);
         Self {
             wanted: Some(wanted),
-            by_chance: true,
+            by_chance: wanted > 0.0 && wanted < 1.0,
             holds: limits.contains(&hits) && of > 0,
             ..Self::new(what, Unit::Share, part(hits, of), range)
         }
@@ -102,6 +102,17 @@ impl Check {
             least: None,
             holds: of > 0 && Some(check.measured) <= check.most,
             ..check
+        }
+    }
+
+    /// A share that is smaller than chance would make it if each of `of` trials hit with `equal`.
+    #[must_use]
+    pub fn share_below_chance(what: impl Into<String>, hits: u64, of: u64, equal: f64) -> Self {
+        let limits = statistics::binomial(of, equal, statistics::check_error());
+        let most = limits.start().saturating_sub(1);
+        Self {
+            holds: hits <= most && of > 0,
+            ..Self::new(what, Unit::Share, part(hits, of), ..=part(most, of))
         }
     }
 
@@ -260,6 +271,14 @@ mod tests {
         assert!(Check::share_at_most("failed", 0, 1000, 0.25).holds());
         assert!(!Check::share_at_most("failed", 400, 1000, 0.25).holds());
         assert!(!Check::share_at_most("failed", 0, 0, 0.25).holds());
+    }
+
+    #[test]
+    fn less_than_chance_is_less_than_its_limits() {
+        let check = |hits| Check::share_below_chance("slow", hits, 400, 0.25);
+        assert!(check(0).holds() && check(60).holds());
+        assert!(!check(80).holds() && !check(100).holds());
+        assert!(!Check::share_below_chance("slow", 0, 0, 0.25).holds());
     }
 
     #[test]

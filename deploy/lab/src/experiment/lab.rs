@@ -13,6 +13,7 @@ use super::{Check, Metrics, Percent, duration};
 use crate::fetch::{Answer, Client};
 use crate::load::{self, Options, Tally, Wanted};
 use crate::platform::{Document, Instance, Platform};
+use crate::terminal::indented;
 
 /// Cameras and instances answer within a second; ten mean they hang.
 const DEADLINE: Duration = Duration::from_secs(15);
@@ -93,6 +94,7 @@ impl<'a, P: Platform> Lab<'a, P> {
     pub fn file(&self, name: &str) -> Result<Source> {
         let path = self.setup.files.join(format!("{name}.yaml"));
         let file = path.display().to_string();
+        let file = file.trim_start_matches("./").to_owned();
         let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {file}"))?;
         Ok(Source { file, text })
     }
@@ -139,7 +141,7 @@ impl<'a, P: Platform> Lab<'a, P> {
             .map(|(version, share)| ((*version).to_owned(), *share))
             .collect();
         let tally = self.drive(options).await?.wanting(wanted);
-        say!("   {options}\n\n{tally}");
+        say!("   {options}\n\n{}", indented(&tally));
         Ok(tally)
     }
 

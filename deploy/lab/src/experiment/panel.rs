@@ -12,10 +12,10 @@ use crate::platform::Platform;
 const HALVES: u32 = 1000;
 /// To see that all requests go one way, each counts.
 const ALL: u32 = 200;
-/// What the canary should get at least, so that its share is told from half or double the share.
-const CANARY_ANSWERS: f64 = 60.0;
-/// Enough for 0.3 %; below that the limits are wide, and said.
-const MOST: f64 = 20_000.0;
+/// What the canary should get at least, so that its share is told from none and from three times as much.
+const CANARY_ANSWERS: f64 = 30.0;
+/// Enough for 0.2 %; below that the limits are wide, and said.
+const MOST: f64 = 15_000.0;
 /// Clients at a time, where the order does not matter.
 const CLIENTS: u32 = 8;
 /// Copies under way arrive within milliseconds.
@@ -86,7 +86,7 @@ fn no_errors(tally: &Tally) -> Check {
 #[allow(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
-    reason = "between 200 and 20,000"
+    reason = "between 200 and 15,000"
 )]
 async fn canary<P: Platform>(lab: &mut Lab<'_, P>) -> Result<()> {
     both_versions(lab).await?;

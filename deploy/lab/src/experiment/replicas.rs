@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 
-use super::{Check, Experiment, Lab, duration};
+use super::{Check, Experiment, Lab, duration, frames::Ledger};
 use crate::load::{self, Options, Tally};
 use crate::platform::{Instance, Platform};
 
@@ -92,43 +92,6 @@ async fn panel<P: Platform>(lab: &mut Lab<'_, P>, from: u32, to: u32) -> Result<
 
 fn no_errors(tally: &Tally) -> Check {
     Check::count("requests that failed", tally.errors(), 0..=0)
-}
-
-/// What became of the frames of all agents.
-#[derive(Debug, Clone, Copy, Default)]
-struct Ledger {
-    captured: u64,
-    acknowledged: u64,
-    gated: u64,
-    shed: u64,
-    dropped: u64,
-    waiting: u64,
-}
-
-impl Ledger {
-    async fn of<P: Platform>(lab: &Lab<'_, P>) -> Result<Self> {
-        let mut ledger = Self::default();
-        for instance in lab.platform().instances().await? {
-            if instance.service.starts_with("camera-agent-") {
-                let metrics = lab.metrics(&instance.name).await?;
-                let count =
-                    |what: &str| metrics.count(&format!("airside_agent_frames_{what}"), &[]);
-                ledger.captured += count("captured_total");
-                ledger.acknowledged += count("acknowledged_total");
-                ledger.gated += count("gated_total");
-                ledger.shed += count("shed_total");
-                ledger.dropped += count("dropped_total");
-                ledger.waiting += count("waiting");
-            }
-        }
-        Ok(ledger)
-    }
-
-    /// Frames of which nobody knows what became.
-    fn lost(self) -> u64 {
-        let known = self.acknowledged + self.gated + self.shed + self.dropped + self.waiting;
-        self.captured.abs_diff(known)
-    }
 }
 
 async fn deployment<P: Platform>(lab: &mut Lab<'_, P>) -> Result<()> {

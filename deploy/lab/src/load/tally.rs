@@ -36,11 +36,10 @@ impl Sample {
             Ok(answer) => {
                 let served_by = answer.header("x-airside-served-by");
                 let instance = served_by.or_else(|| answer.header("x-airside-instance"));
-                let words = answer.body.lines().next().unwrap_or_default();
                 Self {
                     instance: instance.map(str::to_owned),
                     status: Some(answer.status.as_u16()),
-                    words: words.chars().take(WORDS).collect(),
+                    words: words(&answer.body).chars().take(WORDS).collect(),
                     elapsed,
                 }
             }
@@ -77,6 +76,18 @@ impl Sample {
     }
 }
 
+/// What an answer says: the detail of a problem, the first line of anything else.
+fn words(body: &str) -> String {
+    let problem: Option<Value> = serde_json::from_str(body).ok();
+    let detail = problem
+        .as_ref()
+        .and_then(|problem| problem["detail"].as_str());
+    detail
+        .or(body.lines().next())
+        .unwrap_or_default()
+        .to_owned()
+}
+
 /// The version in the name of an instance or pod: `v2` of `cpanel-v2-0`.
 pub fn version_of(instance: &str) -> Option<&str> {
     instance.split('-').find(|part| {
@@ -107,6 +118,26 @@ impl Tally {
     #[must_use]
     pub fn wanting(self, wanted: Wanted) -> Self {
         Self { wanted, ..self }
+    }
+
+    /// With the shares that the mesh's own view (`GET /mesh`) tells for the services that answered.
+    #[must_use]
+    pub fn wanting_as_viewed(self, view: &Value) -> Self {
+        let array = |value: &Value| value.as_array().cloned().unwrap_or_default();
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let mut wanted = Wanted::new();
+        for service in array(&view["services"]) {
+            let instances = array(&service["instances"]).into_iter();
+            let mut names = instances.map(|instance| text(&instance["name"]));
+            if names.any(|name| self.of_instance(&name) > 0) {
+                let versions = array(&service["versions"]).into_iter();
+                let shares = versions.filter_map(|version| {
+                    Some((text(&version["version"]), version["wanted-share"].as_f64()?))
+                });
+                wanted.extend(shares);
+            }
+        }
+        self.wanting(wanted)
     }
 
     /// Every answer.
@@ -292,6 +323,15 @@ mod tests {
     }
 
     #[test]
+    fn a_problem_says_its_detail() {
+        let problem =
+            r#"{"type":"about:blank","status":502,"detail":"collector cannot be reached"}"#;
+        assert_eq!(words(problem), "collector cannot be reached");
+        assert_eq!(words("fault filter abort\nmore"), "fault filter abort");
+        assert_eq!(words("{}"), "{}");
+    }
+
+    #[test]
     fn answers_count_for_their_version_and_instance() {
         let tally = tally();
         assert_eq!(tally.of_version("v1"), 2);
@@ -312,6 +352,25 @@ mod tests {
         let mut tally = Tally::default().wanting(wanted.into());
         tally.add(sample(Some("cpanel-v1-0"), Some(200), "online"));
         assert!(tally.to_string().contains("v2"), "{tally}");
+    }
+
+    #[test]
+    fn wanted_shares_are_those_of_the_services_that_answered() {
+        let service = |name: &str, share: f64| {
+            json!({
+                "instances": [{"name": format!("{name}-v1-0")}],
+                "versions": [{"version": "v1", "wanted-share": share}, {"version": "v2", "wanted-share": null}],
+            })
+        };
+        let view = json!({"services": [service("cpanel", 0.25), service("collector", 1.0)]});
+        let tally = tally().wanting_as_viewed(&view);
+        assert_eq!(tally.wanted, [("v1".to_owned(), 0.25)].into());
+        assert!(
+            Tally::default()
+                .wanting_as_viewed(&json!({}))
+                .wanted
+                .is_empty()
+        );
     }
 
     #[test]

@@ -224,6 +224,8 @@ async fn what_is_not_there_is_told_from_what_does_not_answer() {
 
 #[tokio::test]
 async fn what_the_mesh_answers_passes_but_that_it_reached_nobody() {
+    const OVERFLOW: &str =
+        "upstream connect error or disconnect/reset before headers. reset reason: overflow";
     let unavailable = StatusCode::SERVICE_UNAVAILABLE;
     let routes = Router::new()
         .route(
@@ -232,7 +234,7 @@ async fn what_the_mesh_answers_passes_but_that_it_reached_nobody() {
         )
         .route(
             "/frame",
-            get(async move || (unavailable, [("x-envoy-overloaded", "true")], "overflow")),
+            get(async move || (unavailable, [("x-envoy-overloaded", "true")], OVERFLOW)),
         )
         .route(
             "/status",
@@ -247,7 +249,7 @@ async fn what_the_mesh_answers_passes_but_that_it_reached_nobody() {
     let overflow = panel.get("/cameras/1/frame").await;
     assert_eq!(
         (overflow.status, overflow.body.as_str()),
-        (unavailable, "overflow")
+        (unavailable, OVERFLOW)
     );
     let nobody = panel.get("/sections/1/status").await;
     assert_eq!(nobody.status, StatusCode::BAD_GATEWAY);
