@@ -2,6 +2,7 @@
 
 mod explained;
 mod golden;
+mod merging;
 mod properties;
 mod refusals;
 mod support;

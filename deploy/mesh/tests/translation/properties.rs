@@ -1,9 +1,11 @@
 //! Istio's semantics as properties.
 
+use std::collections::BTreeSet;
+
 use airside_mesh::envoy::translate;
 use airside_mesh::{Registry, Service, resolve};
 use proptest::prelude::*;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::support;
 
@@ -108,35 +110,80 @@ proptest! {
     }
 
     #[test]
-    fn the_narrower_policy_wins(host in policy(), subset in policy()) {
-        let field = |policy: Option<&str>| {
-            let policy = policy.map(|name| format!(", trafficPolicy: {{loadBalancer: {{simple: {name}}}}}"));
-            policy.unwrap_or_default()
-        };
-        let text = format!(
-            "apiVersion: networking.istio.io/v1
-kind: DestinationRule
-metadata: {{name: cpanel}}
-spec: {{host: cpanel{}, subsets: [{{name: s, labels: {{a: b}}{}}}]}}
-",
-            field(host),
-            field(subset)
+    fn a_percentage_is_a_share_of_a_million(millionths in 0u32..=1_000_000) {
+        let value = f64::from(millionths) / 10_000.0;
+        let rule = format!(
+            "{{fault: {{abort: {{httpStatus: 500, percentage: {{value: {value}}}}}}}, route: [{}]}}",
+            to_subset(0)
         );
-        let mesh = resolve(&support::rules(&text), &two_services()).expect("sound rules");
-        let clusters = translate(&mesh).clusters;
-        let lb = |subset: &str| {
-            let name = format!("outbound|9090|{subset}|cpanel.default.svc.cluster.local");
-            clusters[&name]["lb_policy"].as_str().expect("a policy").to_owned()
+        let filter = &routes(&[rule])[0]["typed_per_filter_config"]["envoy.filters.http.fault"];
+        let share = &filter["abort"]["percentage"];
+        prop_assert_eq!(&share["denominator"], "MILLION");
+        let numerator = share["numerator"].as_u64().expect("a number");
+        // istiod cuts off what floating point leaves over.
+        prop_assert!(u64::from(millionths).abs_diff(numerator) <= 1, "{} of {}", numerator, millionths);
+    }
+
+    #[test]
+    fn headers_are_set_before_they_are_added_each_by_name(
+        set in names(),
+        add in names(),
+        of_destination in names(),
+    ) {
+        let written = |names: &BTreeSet<String>| {
+            let pairs: Vec<String> = names.iter().rev().map(|name| format!("{name}: x")).collect();
+            pairs.join(", ")
         };
-        prop_assert_eq!(lb(""), host.unwrap_or("LEAST_REQUEST"));
-        prop_assert_eq!(lb("s"), subset.or(host).unwrap_or("LEAST_REQUEST"));
+        let rule = format!(
+            "{{headers: {{request: {{set: {{{}}}, add: {{{}}}}}}}, route: [{{destination: {{host: cpanel}}, \
+             headers: {{request: {{set: {{{}}}}}}}}}]}}",
+            written(&set), written(&add), written(&of_destination),
+        );
+        let expected: Vec<(String, &str)> = set
+            .into_iter()
+            .map(|name| (name, SET))
+            .chain(add.into_iter().map(|name| (name, ADD)))
+            .chain(of_destination.into_iter().map(|name| (name, SET)))
+            .collect();
+        let route = &routes(&[rule])[0];
+        let added = route["request_headers_to_add"].as_array().into_iter().flatten();
+        let actual: Vec<(String, &str)> = added
+            .map(|option| {
+                let name = option["header"]["key"].as_str().expect("a name");
+                (name.to_owned(), option["append_action"].as_str().expect("an action"))
+            })
+            .collect();
+        prop_assert_eq!(actual, expected);
+    }
+
+    #[test]
+    fn statuses_are_told_from_conditions(
+        statuses in proptest::collection::vec(400u16..600, 0..4),
+        conditions in proptest::sample::subsequence(vec!["5xx", "reset", "connect-failure"], 0..=3),
+    ) {
+        prop_assume!(!(statuses.is_empty() && conditions.is_empty()));
+        let named = conditions.iter().map(|name| (*name).to_owned());
+        let parts: Vec<String> = statuses.iter().map(u16::to_string).chain(named).collect();
+        let rule = format!(
+            "{{retries: {{attempts: 2, retryOn: '{}'}}, route: [{}]}}",
+            parts.join(","),
+            to_subset(0)
+        );
+        let policy = routes(&[rule])[0]["route"]["retry_policy"].clone();
+        let mut expected = conditions;
+        if statuses.is_empty() {
+            prop_assert_eq!(policy.get("retriable_status_codes"), None);
+        } else {
+            prop_assert_eq!(&policy["retriable_status_codes"], &json!(statuses));
+            expected.push("retriable-status-codes");
+        }
+        prop_assert_eq!(&policy["retry_on"], &json!(expected.join(",")));
     }
 }
 
-fn policy() -> impl Strategy<Value = Option<&'static str>> {
-    proptest::option::of(prop_oneof![
-        Just("RANDOM"),
-        Just("ROUND_ROBIN"),
-        Just("LEAST_REQUEST"),
-    ])
+const SET: &str = "OVERWRITE_IF_EXISTS_OR_ADD";
+const ADD: &str = "APPEND_IF_EXISTS_OR_ADD";
+
+fn names() -> impl Strategy<Value = BTreeSet<String>> {
+    proptest::collection::btree_set("x-[a-z]{1,4}", 0..4)
 }
