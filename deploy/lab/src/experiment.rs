@@ -14,6 +14,7 @@ mod balance;
 mod basics;
 mod canary;
 mod check;
+mod frames;
 mod lab;
 mod metrics;
 mod panel;
@@ -122,5 +123,6 @@ pub fn all<P: Platform>() -> Vec<Experiment<P>> {
     all.extend(replicas::experiments());
     all.extend(balance::experiments());
     all.extend(resilience::experiments());
+    all.extend(frames::experiments());
     all
 }
