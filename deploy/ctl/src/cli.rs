@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 
-use crate::local::{self, Client, LocalPlatform, Reply, Request, Scale};
+use crate::local::{self, Client, LocalPlatform, Reply, Request, Scale, Snapshot, Staffing};
 use crate::logs::Logs;
 use crate::run_dir::{Locked, RunDir};
 use crate::supervise::{Phase, Report};
@@ -219,25 +219,44 @@ async fn status(place: &Place, json: bool) -> anyhow::Result<ExitCode> {
     } else {
         say!("{}  (process {})", snapshot.owner.url(), snapshot.owner.pid);
         say!("rules: {}\n", snapshot.rules);
-        say_on!("{}", table(&snapshot.instances));
+        say!("{}", workloads(&snapshot.workloads));
+        say_on!("{}", instances(&snapshot));
     }
     let ready = |report: &Report| report.phase == Phase::Ready;
     Ok(code(snapshot.instances.iter().all(ready)))
 }
 
-fn table(instances: &[Report]) -> Table {
+fn workloads(staffing: &[Staffing]) -> Table {
+    let mut table = Table::new(["workload", "replicas", "ready", ""]);
+    for one in staffing {
+        let single = one.single.as_ref();
+        table.row([
+            one.workload.clone(),
+            one.replicas.to_string(),
+            one.ready.to_string(),
+            single.map_or_else(String::new, |reason| format!("only one: {reason}")),
+        ]);
+    }
+    table
+}
+
+fn instances(snapshot: &Snapshot) -> Table {
     let columns = [
         "instance", "version", "pid", "address", "state", "restarts", "uptime",
     ];
     let mut table = Table::new(columns);
     let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
-    for report in instances {
+    for report in &snapshot.instances {
+        let mut state = format!("{:?}", report.phase).to_lowercase();
+        if snapshot.ejected.contains(&report.name) {
+            state += ", ejected";
+        }
         table.row([
             report.name.clone(),
             report.version.clone(),
             or_dash(report.pid.map(|pid| pid.to_string())),
             or_dash(report.address.map(|address| address.to_string())),
-            format!("{:?}", report.phase).to_lowercase(),
+            state,
             report.restarts.to_string(),
             format!("{} s", report.uptime.as_secs()),
         ]);

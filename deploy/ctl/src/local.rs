@@ -20,6 +20,6 @@ mod up;
 mod view;
 
 pub use addresses::{Flag, Wanted, claim};
-pub use control::{Client, ControlError, Reply, Request, Scale, Scaled, Snapshot};
+pub use control::{Client, ControlError, Reply, Request, Scale, Scaled, Snapshot, Staffing};
 pub use platform::LocalPlatform;
 pub use up::{Options, up};

@@ -83,10 +83,27 @@ pub enum Reply {
 pub struct Snapshot {
     /// Who runs it.
     pub owner: Owner,
+    /// Its workloads, also those without instances, in order of the topology.
+    pub workloads: Vec<Staffing>,
     /// Its instances.
     pub instances: Vec<Report>,
+    /// Names of the instances that outlier detection leaves out at the moment.
+    pub ejected: Vec<String>,
     /// The rules in force, in words.
     pub rules: String,
+}
+
+/// How many instances a workload has.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Staffing {
+    /// Its full name, `cpanel-v2`.
+    pub workload: String,
+    /// How many there are, those that are draining left out.
+    pub replicas: usize,
+    /// How many of them are ready.
+    pub ready: usize,
+    /// Why there can only be one, if that is so.
+    pub single: Option<String>,
 }
 
 /// A workload with as many instances as were asked for.

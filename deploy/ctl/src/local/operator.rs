@@ -7,15 +7,17 @@ use jiff::Timestamp;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
-use super::control::{Asked, Reply, Request, Snapshot};
+use super::control::{Asked, Reply, Request, Snapshot, Staffing};
 use super::launch::ENVOY;
+use super::view::ejections;
 use crate::envoy::Publisher;
 use crate::run_dir::Owner;
-use crate::supervise::{Board, Phase};
+use crate::supervise::{Board, Phase, Report};
+use crate::topology::{Topology, Workload};
 use airside_lab::platform::Document;
 use airside_mesh::envoy::Endpoint;
 use airside_mesh::istio;
-use airside_mesh::{Mesh, Registry, Rules, Service, resolve};
+use airside_mesh::{Mesh, Rules, Service, resolve};
 
 /// The rules in force, and what they mean.
 #[derive(Debug, Clone)]
@@ -30,7 +32,7 @@ pub(super) struct InForce {
 /// Applies what is asked and follows the board.
 pub(super) struct Operator {
     pub(super) publisher: Publisher,
-    pub(super) registry: Registry,
+    pub(super) topology: Topology,
     pub(super) in_force: watch::Sender<InForce>,
     pub(super) board: Board,
     pub(super) owner: Owner,
@@ -61,11 +63,7 @@ impl Operator {
 
     async fn answer(&mut self, request: Request) -> Reply {
         match request {
-            Request::Status => Reply::Status(Snapshot {
-                owner: self.owner.clone(),
-                instances: self.board.reports(),
-                rules: self.rules().summary(),
-            }),
+            Request::Status => Reply::Status(self.snapshot().await),
             Request::Apply(sources) => match Rules::read(&sources) {
                 Ok(newer) => self.put_in_force(self.rules().overlaid(&newer)).await,
                 Err(problems) => Reply::Refused(problems.to_string()),
@@ -86,12 +84,36 @@ impl Operator {
         }
     }
 
+    async fn snapshot(&self) -> Snapshot {
+        // An Envoy that is just starting has ejected nobody.
+        let called = self.publisher.admin().called().await.unwrap_or_default();
+        let ejected = ejections(&called);
+        let instances = self.board.reports();
+        let is_ejected = |report: &&Report| report.address.is_some_and(|at| ejected.contains(&at));
+        Snapshot {
+            owner: self.owner.clone(),
+            workloads: self
+                .topology
+                .workloads
+                .iter()
+                .map(|workload| staffing(workload, &instances))
+                .collect(),
+            ejected: instances
+                .iter()
+                .filter(is_ejected)
+                .map(|report| report.name.clone())
+                .collect(),
+            instances,
+            rules: self.rules().summary(),
+        }
+    }
+
     fn rules(&self) -> Rules {
         self.in_force.borrow().rules.clone()
     }
 
     async fn put_in_force(&mut self, rules: Rules) -> Reply {
-        let mesh = match resolve(&rules, &self.registry) {
+        let mesh = match resolve(&rules, &self.topology.registry()) {
             Ok(mesh) => mesh,
             Err(problems) => return Reply::Refused(problems.to_string()),
         };
@@ -161,6 +183,21 @@ impl Operator {
             self.board.set_called(&report.name, false);
         }
         self.confirm(envoy).await;
+    }
+}
+
+fn staffing(workload: &Workload, instances: &[Report]) -> Staffing {
+    let own = |report: &&Report| {
+        workload.is_instance(&report.name)
+            && !matches!(report.phase, Phase::Draining | Phase::Stopped)
+    };
+    let own: Vec<&Report> = instances.iter().filter(own).collect();
+    let is_ready = |report: &&&Report| report.phase == Phase::Ready;
+    Staffing {
+        workload: workload.full_name(),
+        replicas: own.len(),
+        ready: own.iter().filter(is_ready).count(),
+        single: workload.single.clone(),
     }
 }
 

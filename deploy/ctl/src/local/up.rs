@@ -75,9 +75,8 @@ struct Bound {
 impl Bound {
     async fn new(options: &Options, run_dir: RunDir) -> anyhow::Result<Self> {
         let topology = Topology::read(&options.topology)?;
-        let registry = topology.registry();
         let rules = Rules::read(&options.rules)?;
-        let mesh = resolve(&rules, &registry)?;
+        let mesh = resolve(&rules, &topology.registry())?;
         let envoy = Program::find(&options.root)?;
         let addresses = claim(&options.wanted)?;
         let publisher = Publisher::create(run_dir.envoy(), &addresses, mesh.clone())
@@ -107,7 +106,7 @@ impl Bound {
         };
         let operator = Operator {
             publisher,
-            registry,
+            topology: topology.clone(),
             in_force,
             board: board.clone(),
             owner: Owner {

@@ -2,5 +2,7 @@
 
 mod bench;
 mod changes;
+mod local;
+mod scaling;
 mod supervision;
 mod traffic;

@@ -21,6 +21,8 @@ class Handler(BaseHTTPRequestHandler):
         if self.path == "/toggle":
             Handler.ready = not Handler.ready
         body = f"{VERSION} : Online - {INSTANCE}".encode()
+        if self.path == "/view":
+            body = os.environ["AIRSIDE_MESH_VIEW"].encode()
         self.send_response(503 if self.path == "/readyz" and not self.ready else 200)
         self.send_header("x-airside-instance", INSTANCE)
         self.send_header("content-length", str(len(body)))
@@ -30,6 +32,10 @@ class Handler(BaseHTTPRequestHandler):
     def log_message(self, *_):
         pass
 
+
+if "--only-first" in sys.argv and not INSTANCE.endswith("-0"):
+    print("no place left for " + INSTANCE, flush=True)
+    sys.exit(4)
 
 host, port = os.environ["AIRSIDE_LISTEN"].split(":")
 server = ThreadingHTTPServer((host, int(port)), Handler)

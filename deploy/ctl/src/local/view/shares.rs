@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use airside_mesh::istio::ConsistentHash;
 use airside_mesh::{Action, Forward, Host, Mesh, Route, Target};
 
 /// Shares by version; a version that is not named gets nothing.
@@ -18,7 +19,7 @@ pub(super) fn wanted(mesh: &Mesh, fqdn: &str, ready: &BTreeMap<String, u32>) -> 
         .filter(|routes| targets(routes, fqdn).next().is_some())
         .collect();
     match taken_in.as_slice() {
-        [] if host.routes.is_empty() => spread(ready),
+        [] if host.routes.is_empty() => spread(ready, host.policies.general.hash()),
         [] => by_rules(&host.routes, host, ready),
         [routes] => by_rules(routes, host, ready),
         // Which of several names a client uses is up to the client.
@@ -67,17 +68,20 @@ fn by_rules(routes: &[Route], host: &Host, ready: &BTreeMap<String, u32>) -> Opt
 /// How a target's requests spread over versions.
 fn within(target: &Target, host: &Host, ready: &BTreeMap<String, u32>) -> Option<Shares> {
     let Some(name) = &target.subset else {
-        return spread(ready);
+        return spread(ready, target.hash.as_ref());
     };
     let subset = host.subsets.iter().find(|subset| subset.name == *name)?;
     match subset.labels.get("version") {
         Some(version) => Some(Shares::from([(version.clone(), 1.0)])),
-        None => spread(ready),
+        None => spread(ready, target.hash.as_ref()),
     }
 }
 
-/// Every instance is as good as any other.
-fn spread(ready: &BTreeMap<String, u32>) -> Option<Shares> {
+/// Every instance is as good as any other, unless a hash picks it.
+fn spread(ready: &BTreeMap<String, u32>, hash: Option<&ConsistentHash>) -> Option<Shares> {
+    if hash.is_some() && ready.len() > 1 {
+        return None;
+    }
     let sum: u32 = ready.values().sum();
     let share = |(version, count): (&String, &u32)| {
         let share = f64::from(*count) / f64::from(sum);
@@ -115,9 +119,13 @@ spec:
 
     /// What rules want for cpanel with one v1 and three v2 ready.
     fn shares(rules: &str) -> Option<(f64, f64)> {
+        shares_over(SUBSETS, rules)
+    }
+
+    fn shares_over(subsets: &str, rules: &str) -> Option<(f64, f64)> {
         let names = ["cpanel", "momentum"];
         let registry: Registry = names.into_iter().map(Service::airside).collect();
-        let text = format!("{SUBSETS}{rules}");
+        let text = format!("{subsets}{rules}");
         let file = "test.yaml".to_owned();
         let rules = Rules::read(&[Source { file, text }]).expect("sound rules");
         let mesh = resolve(&rules, &registry).expect("sound rules");
@@ -184,6 +192,19 @@ spec:
             shares(&(service("mesh", SPLIT) + &elsewhere)),
             Some((0.75, 0.25))
         );
+    }
+
+    #[test]
+    fn a_hash_leaves_it_open() {
+        let hashed = SUBSETS.replace(
+            "  host: cpanel\n",
+            "  host: cpanel\n  trafficPolicy: {loadBalancer: {consistentHash: {useSourceIp: true}}}\n",
+        );
+        assert_eq!(shares_over(&hashed, ""), None);
+        assert_eq!(shares_over(&hashed, &service("airside", ANYONE)), None);
+        // Which version it is, weights decide all the same.
+        let weights = service("airside", SPLIT);
+        assert_eq!(shares_over(&hashed, &weights), Some((0.75, 0.25)));
     }
 
     #[test]
