@@ -51,8 +51,8 @@ async fn compare(lab: &mut Lab<'_, LocalPlatform>) -> Result<()> {
     proxy.end().await?;
     say!("\n{}", table(&rows));
     for Row { plain, mesh } in rows {
-        let what = format!("{}, as kube-proxy does it", plain.what());
         lab.check(mesh);
+        let what = format!("{} (kube-proxy)", plain.what());
         lab.check(plain.unjudged(what));
     }
     Ok(())

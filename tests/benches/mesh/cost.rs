@@ -42,7 +42,7 @@ pub(super) async fn measure(mesh: &Running<'_>) -> Result<()> {
     let section = mesh.pid("section-1-v1-0")?;
     let envoy = mesh.pid("envoy")?;
     let through = Side {
-        url: format!("http://{}{PATH}", mesh.ingress),
+        url: format!("{}{PATH}", mesh.mesh.ingress),
         services: [mesh.pid("cpanel-v1-0")?, section],
         envoy,
     };

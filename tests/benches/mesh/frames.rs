@@ -53,7 +53,7 @@ impl Way {
 
     /// By its host name, through the egress, as agents go.
     fn through(mesh: &Running<'_>, host: &str) -> Result<Self> {
-        let egress: Uri = format!("http://{}", mesh.egress).parse()?;
+        let egress: Uri = mesh.egress.parse()?;
         Ok(Self {
             mesh: Mesh::new(Some(&egress)),
             collector: format!("http://{host}:9090").parse()?,

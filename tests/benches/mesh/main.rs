@@ -46,7 +46,7 @@ async fn measure(case: &Case) -> Result<()> {
     let mesh = Running::start(case).await?;
     let mut memory = memory::Memory::of(&mesh)?;
     memory.note("idle").await?;
-    rules::measure(&mesh).await?;
+    rules::measure(&mesh.mesh).await?;
     memory.note("after 50 changes").await?;
     cost::measure(&mesh).await?;
     memory.note("after requests").await?;

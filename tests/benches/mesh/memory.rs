@@ -21,7 +21,7 @@ impl Memory {
     pub(super) fn of(mesh: &Running<'_>) -> Result<Self> {
         Ok(Self {
             envoy: mesh.pid("envoy")?,
-            admin: format!("http://{}", mesh.admin),
+            admin: mesh.admin.clone(),
             notes: Vec::new(),
         })
     }
@@ -46,13 +46,14 @@ impl Memory {
     /// Notes it with many clusters, and again without them.
     pub(super) async fn grow(&mut self, mesh: &Running<'_>) -> Result<()> {
         for subsets in SUBSETS {
-            let file = mesh.case.directory().join("many.yaml");
+            let file = mesh.file("many.yaml");
             std::fs::write(&file, rule_of(subsets)?)?;
-            mesh.said("apply", &["-f", &file.display().to_string()])
+            mesh.mesh
+                .said("apply", &["-f", &file.display().to_string()])
                 .await?;
             self.note("many subsets").await?;
         }
-        mesh.said("reset", &[]).await?;
+        mesh.mesh.said("reset", &[]).await?;
         self.note("back to the default rules").await
     }
 

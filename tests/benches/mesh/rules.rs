@@ -4,12 +4,13 @@ use std::time::{Duration, Instant};
 
 use airside_runtime::Mesh;
 use airside_tests::{
+    LocalMesh,
     case::repository,
     report::{Goal, print_distribution},
 };
 use anyhow::{Result, ensure};
 
-use crate::{cost, running::Running};
+use crate::cost;
 
 const CHANGES: usize = 50;
 /// Requests after a change was reported: all of them must follow it.
@@ -18,7 +19,7 @@ const AFTER: usize = 20;
 const LIMIT: Duration = Duration::from_secs(10);
 
 /// Changes the panel's version to and fro, as a user would, and asks all the while who answers.
-pub(super) async fn measure(mesh: &Running<'_>) -> Result<()> {
+pub(super) async fn measure(mesh: &LocalMesh<'_>) -> Result<()> {
     let mut milliseconds = Vec::new();
     for change in 0..CHANGES {
         let version = if change % 2 == 0 { "v2" } else { "v1" };
@@ -34,7 +35,7 @@ pub(super) async fn measure(mesh: &Running<'_>) -> Result<()> {
 }
 
 /// Time from the command's start to the first answer of `version`.
-async fn change_to(mesh: &Running<'_>, version: &str) -> Result<Duration> {
+async fn change_to(mesh: &LocalMesh<'_>, version: &str) -> Result<Duration> {
     let file = repository().join(format!("deploy/istio/cpanel-{version}.yaml"));
     let file = file.display().to_string();
     let client = Mesh::new(None);
@@ -56,8 +57,8 @@ async fn change_to(mesh: &Running<'_>, version: &str) -> Result<Duration> {
     Ok(first)
 }
 
-async fn answers(client: &Mesh, mesh: &Running<'_>, version: &str) -> Result<bool> {
-    let url = format!("http://{}/status", mesh.ingress);
+async fn answers(client: &Mesh, mesh: &LocalMesh<'_>, version: &str) -> Result<bool> {
+    let url = format!("{}/status", mesh.ingress);
     let answer = cost::get(client, &url).await?;
     let start = format!("CPanel {version} ");
     Ok(answer.starts_with(start.as_bytes()))

@@ -1,80 +1,44 @@
 //! The local mesh as `make run` starts it, on free ports, with one more service.
 
-use std::{fs, net::SocketAddr, time::Duration};
+use std::{fs, path::PathBuf};
 
-use airside_tests::{
-    Case, Process, Program, Spec,
-    case::{models, repository},
-    eventually,
-    films::Films,
-};
-use anyhow::{Context as _, Result, ensure};
+use airside_tests::{Case, LocalMesh, Program, Spec, case::repository};
+use anyhow::{Context as _, Result};
 use serde_json::Value;
 
 /// The service that takes frames and does nothing with them.
 pub(super) const INTAKE: &str = "intake";
-/// A dozen programs start; face recognition takes longest.
-const READY_WITHIN: Duration = Duration::from_secs(90);
 
-/// A running mesh.
+/// A running mesh and where to find its parts.
 pub(super) struct Running<'a> {
-    pub(super) case: &'a Case,
-    pub(super) ingress: SocketAddr,
-    pub(super) egress: SocketAddr,
-    pub(super) admin: SocketAddr,
+    pub(super) mesh: LocalMesh<'a>,
+    pub(super) egress: String,
+    pub(super) admin: String,
     instances: Vec<Value>,
-    _up: Process,
 }
 
 impl<'a> Running<'a> {
     pub(super) async fn start(case: &'a Case) -> Result<Self> {
         let topology = case.directory().join("topology.toml");
         fs::write(&topology, with_intake()?)?;
-        let films = Films::of_seconds(30).await?;
-        let any = "127.0.0.1:0";
-        let mut up = ctl(case, "up")
-            .flag("--topology", topology)
-            .flag("--models", models()?)
-            .flag("--gallery", films.gallery())
-            .flag("--demo", films.directory())
-            .flag("--ingress", any)
-            .flag("--egress", any)
-            .flag("--admin", any)
-            .start(case)?;
-        let status = eventually("all are ready", READY_WITHIN, async || {
-            up.still_running()?;
-            let output = ctl(case, "status").arg("--json").output().await?;
-            Ok(output.status.success().then_some(output.stdout))
-        })
-        .await?;
-        let status: Value = serde_json::from_slice(&status)?;
-        let address = |name: &str| -> Result<SocketAddr> {
-            let address = &status["owner"]["addresses"][name];
-            Ok(address.as_str().context("no address")?.parse()?)
+        let topology = topology.display().to_string();
+        let mesh = LocalMesh::start(case, &[("--topology", &topology)]).await?;
+        let status: Value = serde_json::from_str(&mesh.said("status", &["--json"]).await?)?;
+        let origin = |name: &str| -> Result<String> {
+            let address = status["owner"]["addresses"][name].as_str();
+            Ok(format!("http://{}", address.context("no address")?))
         };
-        let instances = status["instances"].as_array();
         Ok(Self {
-            case,
-            ingress: address("ingress")?,
-            egress: address("egress")?,
-            admin: address("admin")?,
-            instances: instances.context("no instances")?.clone(),
-            _up: up,
+            egress: origin("egress")?,
+            admin: origin("admin")?,
+            instances: mesh.instances().await?,
+            mesh,
         })
     }
 
-    /// What a command prints that must succeed.
-    pub(super) async fn said(&self, command: &str, args: &[&str]) -> Result<String> {
-        let spec = ctl(self.case, command);
-        let spec = args.iter().fold(spec, |spec, arg| spec.arg(*arg));
-        let output = spec.output().await?;
-        let said = String::from_utf8_lossy(&output.stdout).into_owned();
-        let errors = String::from_utf8_lossy(&output.stderr);
-        ensure!(
-            output.status.success(),
-            "{command} {args:?}: {said}{errors}"
-        );
-        Ok(said)
+    /// A file for this run.
+    pub(super) fn file(&self, name: &str) -> PathBuf {
+        self.mesh.case.directory().join(name)
     }
 
     /// Process of an instance; Envoy's is `envoy`.
@@ -98,14 +62,14 @@ impl<'a> Running<'a> {
 
     /// A panel that calls its section at its address.
     pub(super) async fn direct_panel(&self) -> Result<Program> {
-        let registry = self.case.directory().join("direct.toml");
+        let registry = self.file("direct.toml");
         let section = self.origin("section-1-v1-0")?;
         fs::write(
             &registry,
             format!("[[section]]\nid = 1\ndescription = \"section 1\"\nhost = \"{section}\"\n"),
         )?;
         let spec = Spec::role("cpanel-direct", "cpanel").flag("--registry", registry);
-        Program::start(self.case, spec).await
+        Program::start(self.mesh.case, spec).await
     }
 
     /// A collector that calls its neighbours at their addresses.
@@ -117,7 +81,7 @@ impl<'a> Running<'a> {
             .flag("--alerts", self.origin("alerts-v1-0")?)
             .flag("--cpanel", self.origin("cpanel-v1-0")?)
             .flag("--momentum", self.origin("momentum-v1-0")?);
-        Program::start(self.case, spec).await
+        Program::start(self.mesh.case, spec).await
     }
 }
 
@@ -129,10 +93,4 @@ fn with_intake() -> Result<String> {
     Ok(format!(
         "{default}\n[[workload]]\nname = {INTAKE:?}\nprogram = {this:?}\nargs = [{INTAKE:?}]\n"
     ))
-}
-
-fn ctl(case: &Case, command: &str) -> Spec {
-    Spec::bare(&format!("airsidectl-{command}"), "airsidectl")
-        .arg(command)
-        .flag("--run-dir", case.directory().join("run"))
 }

@@ -1,7 +1,7 @@
 //! Connections that are opened once and kept, as a browser, a gRPC channel or a connection pool does.
 
 use std::net::SocketAddr;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use bytes::Bytes;
@@ -23,8 +23,6 @@ pub(super) struct Seen {
     pub(super) instance: Option<String>,
     /// Whether the answer was a success.
     pub(super) sound: bool,
-    /// From the request, with the connection if that was opened for it, to the end of the answer.
-    pub(super) elapsed: Duration,
 }
 
 impl Seen {
@@ -33,7 +31,6 @@ impl Seen {
         Self {
             instance: None,
             sound: false,
-            elapsed: Duration::ZERO,
         }
     }
 }
@@ -90,7 +87,6 @@ impl Connection {
 
     /// `GET path`. A connection that breaks gives an answer of nobody's.
     pub(super) async fn get(&mut self, path: &str, headers: &[(&str, &str)]) -> Seen {
-        let begun = Instant::now();
         let answer = tokio::time::timeout(DEADLINE, self.exchange(path, headers)).await;
         let answer = answer.ok().and_then(Result::ok);
         Seen {
@@ -98,7 +94,6 @@ impl Connection {
                 .as_ref()
                 .is_some_and(|(status, _)| status.is_success()),
             instance: answer.and_then(|(_, instance)| instance),
-            elapsed: begun.elapsed(),
         }
     }
 

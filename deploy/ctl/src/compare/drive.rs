@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::Result;
 use tokio::task::JoinSet;
@@ -60,14 +60,9 @@ pub(super) async fn paced(to: SocketAddr, requests: usize, beat: Duration) -> Re
 }
 
 async fn once(to: SocketAddr, headers: &[Header]) -> Seen {
-    let begun = Instant::now();
-    let seen = match Connection::open(to, Protocol::Http1).await {
+    match Connection::open(to, Protocol::Http1).await {
         Ok(mut connection) => connection.get(PATH, headers).await,
         Err(_) => Seen::nobody(),
-    };
-    Seen {
-        elapsed: begun.elapsed(),
-        ..seen
     }
 }
 
@@ -103,39 +98,30 @@ impl Tally {
         }
         answers.into_values().max().unwrap_or_default()
     }
-
-    /// Mean time of an answer.
-    pub(super) fn mean(&self) -> Duration {
-        let whole: Duration = self.0.iter().map(|seen| seen.elapsed).sum();
-        let requests = u32::try_from(self.0.len()).unwrap_or(u32::MAX);
-        whole.checked_div(requests).unwrap_or_default()
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn seen(instance: &str, sound: bool, milliseconds: u64) -> Seen {
+    fn seen(instance: &str, sound: bool) -> Seen {
         Seen {
             instance: Some(instance.to_owned()),
             sound,
-            elapsed: Duration::from_millis(milliseconds),
         }
     }
 
     #[test]
     fn a_tally_counts_by_name() {
         let tally = Tally(vec![
-            seen("cpanel-v1-0", true, 1),
-            seen("cpanel-v2-0", false, 9),
-            seen("cpanel-v2-0", true, 2),
-            seen("cpanel-v2-1", true, 3),
+            seen("cpanel-v1-0", true),
+            seen("cpanel-v2-0", false),
+            seen("cpanel-v2-0", true),
+            seen("cpanel-v2-1", true),
         ]);
         assert_eq!(tally.by("cpanel-v2"), 3);
         assert_eq!(tally.busiest(), 2);
         assert_eq!(tally.failed(), 1);
-        assert_eq!(tally.mean(), Duration::from_micros(3750));
-        assert_eq!(Tally::default().mean(), Duration::ZERO);
+        assert_eq!(Tally::default().busiest(), 0);
     }
 }

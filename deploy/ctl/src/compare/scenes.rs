@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use airside_lab::experiment::{Check, Lab, Unit, part};
 use airside_lab::statistics::quantile;
-use anyhow::Result;
+use anyhow::{Result, ensure};
 
 use super::connection::Protocol;
 use super::drive::{self, Header, Tally};
@@ -24,8 +24,8 @@ const REQUESTS: usize = 400;
 const CONNECTIONS: usize = 4;
 /// Clients one after the other: what one draws by chance says little.
 const CLIENTS: usize = 10;
-/// Enough for a share of 1 %: 20 are expected, and chance stays far from none.
-const CANARY_REQUESTS: usize = 2000;
+/// Enough for a share of 1 %: 15 are expected, and chance stays away from none.
+const CANARY_REQUESTS: usize = 1500;
 const CANARY: f64 = 0.01;
 /// Four instances in turn get a quarter each. Envoy's two workers keep turns of their own, which adds a request or two
 /// of a client's forty.
@@ -35,7 +35,8 @@ const UNNOTICED: f64 = 0.02;
 /// Who belongs to the test group of `cpanel-header.yaml`.
 const TEST_GROUP: Header = ("x-airside-user-group", "test");
 
-/// What the sick instance takes for an answer, many times what the others do.
+/// What the sick instance takes for an answer, many times what the others do. A balancer that sees it sends half of an
+/// even share there at most.
 const SLOW: Duration = Duration::from_millis(500);
 /// So many clients that the slow instance has several requests at once even when it gets few.
 const BEAT: Duration = Duration::from_millis(10);
@@ -87,7 +88,7 @@ impl Stage<'_, '_> {
         self.lab.set_faulty(SICK, false).await?;
         self.lab.apply("least_request").await?;
         self.lab.set_slow(SICK, SLOW).await?;
-        rows.extend(self.slow_instance().await?);
+        rows.push(self.slow_instance().await?);
         Ok(rows)
     }
 
@@ -102,7 +103,10 @@ impl Stage<'_, '_> {
             let what = "new connection a request: busiest of 4 instances";
             Check::share_at_most(what, tally.busiest(), tally.requests(), 1.0 / INSTANCES)
         };
-        Ok(Row::of(&tallies.await?, figure))
+        let row = Row::of(&tallies.await?, figure);
+        // What kube-proxy is good at, its stand-in must be good at as well.
+        ensure!(row.plain.holds(), "no fair comparison: {}", row.plain);
+        Ok(row)
     }
 
     async fn long_connections(&self, protocol: Protocol) -> Result<Row> {
@@ -167,18 +171,13 @@ impl Stage<'_, '_> {
         Ok(Row::of(&tallies.await?, figure))
     }
 
-    async fn slow_instance(&self) -> Result<[Row; 2]> {
+    async fn slow_instance(&self) -> Result<Row> {
         let tallies = self.both(async |to| drive::paced(to, REQUESTS, BEAT).await);
-        let tallies = tallies.await?;
-        let share = |tally: &Tally| {
-            let what = "1 of 4 instances takes 0.5 s: its requests";
+        let figure = |tally: &Tally| {
+            let what = "1 of 4 instances takes 0.5 s: requests that wait for it";
             let share = part(tally.by(SICK), tally.requests());
             Check::new(what, Unit::Share, share, ..=0.5 / INSTANCES)
         };
-        let time = |tally: &Tally| {
-            let what = "1 of 4 instances takes 0.5 s: mean of all answers";
-            Check::time(what, tally.mean(), ..=SLOW.div_f64(2.0 * INSTANCES))
-        };
-        Ok([Row::of(&tallies, share), Row::of(&tallies, time)])
+        Ok(Row::of(&tallies.await?, figure))
     }
 }
