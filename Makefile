@@ -9,7 +9,7 @@ PROFILE ?= dev
 BIN := target/$(if $(filter dev,$(PROFILE)),debug,$(PROFILE))
 CARGO_FLAGS := --locked --profile $(PROFILE)
 
-.PHONY: help setup build models demo run test lint bench clean
+.PHONY: help setup build models demo run test lint bench conformance clean
 
 help: ## List the targets
 	@grep -hE '^[a-z0-9_%-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 26
@@ -40,7 +40,10 @@ test: lint models ## Everything that must hold: lint, then all tests
 bench: setup ## Measure against bare limits in the same run; prints tables of ratios
 	cargo build --workspace --release --locked
 	target/release/airside models pull
-	cargo bench --locked -p airside-vision -p airside-tests --bench analysis --bench capture --bench ingest
+	cargo bench --locked -p airside-vision -p airside-tests --bench analysis --bench capture --bench ingest --bench mesh
+
+conformance: setup ## Ask a running istiod what every rule means, or CASES=istio/timeout alone, and compare
+	cargo run -q -p airside-conformance $(CARGO_FLAGS) -- --only "$(CASES)"
 
 clean: ## Remove what was built and made
 	rm -rf target .airside models demo gallery

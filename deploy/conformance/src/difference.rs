@@ -113,3 +113,38 @@ fn compare(
         }),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn meaning(value: Value) -> Meaning {
+        Meaning([("clusters/a".to_owned(), value)].into())
+    }
+
+    #[test]
+    fn the_innermost_place_is_named() {
+        let istiod = meaning(json!({ "limits": [{ "a": 1 }, { "a": 2, "b": 3 }], "only": true }));
+        let airside = meaning(json!({ "limits": [{ "a": 1 }, { "a": 4 }] }));
+        let found: Vec<String> = between(&istiod, &airside)
+            .iter()
+            .map(Difference::to_string)
+            .collect();
+        assert_eq!(
+            found,
+            [
+                "clusters/a/limits/1/a: istiod 2, airside 4",
+                "clusters/a/limits/1/b: istiod 3, airside nothing",
+                "clusters/a/only: istiod true, airside nothing",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_part_that_one_side_lacks_is_one_difference() {
+        let found = between(&Meaning::default(), &meaning(json!({ "a": 1, "b": 2 })));
+        assert_eq!(found.len(), 1);
+        assert_eq!(found[0].side(), Side::Airside);
+    }
+}

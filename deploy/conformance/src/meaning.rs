@@ -43,9 +43,16 @@ impl Meaning {
         self.insert("egress", name(host), host);
     }
 
-    /// Adds a virtual host for calls from outside; the port in its name is the gateway's, which a rule does not know.
+    /// Adds a virtual host for calls from outside, under each of its domains. Its name tells the gateway's port, which a
+    /// rule does not know.
     pub fn ingress(&mut self, host: &Value) {
-        self.insert("ingress", without_port(name(host)), host);
+        for domain in host["domains"].as_array().into_iter().flatten() {
+            let domain = without_port(domain.as_str().unwrap_or_default());
+            self.insert("ingress", domain, host);
+            if let Some(Value::Object(fields)) = self.0.get_mut(&format!("ingress/{domain}")) {
+                fields.remove("domains");
+            }
+        }
     }
 
     fn insert(&mut self, kind: &str, name: &str, value: &Value) {

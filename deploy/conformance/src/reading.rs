@@ -8,10 +8,11 @@ use std::net::IpAddr;
 use serde_json::{Map, Value, json};
 
 /// Fields that say nothing about where a request goes or what happens to it, with what they are.
-pub const LEFT_OUT: [(&str, &str); 8] = [
+pub const LEFT_OUT: [(&str, &str); 9] = [
     ("alt_stat_name", "how a cluster is called in metrics"),
     ("stat_prefix", "how a filter is called in metrics"),
     ("decorator", "how a route is called in traces"),
+    ("runtime_key", "how an operator would override a value"),
     ("metadata", "which document a part comes from, for istioctl"),
     ("eds_cluster_config", "where Envoy hears of instances"),
     ("transport_socket_matches", "mutual TLS between sidecars"),
@@ -23,7 +24,9 @@ pub const LEFT_OUT: [(&str, &str); 8] = [
 ];
 
 /// What a field means to Envoy where it is not written.
-const DEFAULTS: [(&str, &str); 6] = [
+const DEFAULTS: [(&str, &str); 8] = [
+    ("response_code", "MOVED_PERMANENTLY"),
+    ("path_redirect", ""),
     ("lb_policy", "ROUND_ROBIN"),
     ("case_sensitive", "true"),
     ("append_action", "APPEND_IF_EXISTS_OR_ADD"),
@@ -32,12 +35,32 @@ const DEFAULTS: [(&str, &str); 6] = [
     ("include_request_attempt_count", "false"),
 ];
 
+/// Numbers of 64 bits, which protobuf writes as text.
+const LONG: [&str; 4] = [
+    "host_selection_retry_max_attempts",
+    "minimum_ring_size",
+    "maximum_ring_size",
+    "table_size",
+];
+
+/// Fractions and percentages, which protobuf leaves empty when they are 0.
+const SHARES: [&str; 4] = [
+    "percentage",
+    "default_value",
+    "healthy_panic_threshold",
+    "min_weight_percent",
+];
+
+/// HTTP/1.1 without options is what Envoy speaks to a cluster that says nothing.
+const PROTOCOL: &str = "typed_extension_protocol_options";
+
 /// A cluster or a virtual host in the form that is compared.
 pub fn read(value: &Value) -> Value {
     match value {
         Value::Object(fields) => object(fields),
         Value::Array(items) => items.iter().map(read).collect(),
-        Value::String(text) => scalar(text),
+        Value::String(text) => duration(text).unwrap_or_else(|| json!(text)),
+        Value::Number(count) => number(count.as_f64().unwrap_or_default()),
         other => other.clone(),
     }
 }
@@ -52,17 +75,18 @@ fn object(fields: &Map<String, Value>) -> Value {
             (name, value)
         })
         .collect();
-    if let Some(numerator) = read.get("numerator").and_then(Value::as_f64) {
-        let whole = match read.get("denominator").and_then(Value::as_str) {
-            Some("MILLION") => 1e6,
-            Some("TEN_THOUSAND") => 1e4,
-            _ => 1e2,
-        };
-        return json!({ "percent": numerator * 100.0 / whole });
-    }
     if let Some(only) = only_cluster(&read) {
         read.remove("weighted_clusters");
         read.insert("cluster".to_owned(), only);
+    }
+    let limits = read
+        .get_mut("max_stream_duration")
+        .and_then(Value::as_object_mut);
+    if let Some(limit) = limits.and_then(|limits| limits.remove("grpc_timeout_header_max")) {
+        read.insert("max_grpc_timeout".to_owned(), limit);
+    }
+    if read.get(PROTOCOL).is_some_and(is_plain) {
+        read.remove(PROTOCOL);
     }
     Value::Object(read)
 }
@@ -70,8 +94,14 @@ fn object(fields: &Map<String, Value>) -> Value {
 /// A field whose lists have a meaning of their own.
 fn field(name: &str, value: &Value) -> Value {
     match (name, value) {
+        (_, Value::Object(parts)) if SHARES.contains(&name) => share(parts),
+        (_, Value::String(number)) if LONG.contains(&name) => number
+            .parse::<u64>()
+            .map_or_else(|_| json!(number), Value::from),
+        ("routes", Value::Array(routes)) => reachable(routes),
         ("retry_on", Value::String(conditions)) => {
-            set(conditions.split(',').map(|one| one.trim().to_owned()))
+            let conditions = conditions.split(',').map(str::trim);
+            set(conditions.filter(|one| !one.is_empty()).map(str::to_owned))
         }
         ("domains", Value::Array(domains)) => {
             let names = domains.iter().filter_map(Value::as_str);
@@ -91,6 +121,39 @@ fn field(name: &str, value: &Value) -> Value {
         }
         _ => read(value),
     }
+}
+
+/// Routes up to the first that takes every request.
+fn reachable(routes: &[Value]) -> Value {
+    let routes: Vec<Value> = routes.iter().map(read).collect();
+    let last = routes
+        .iter()
+        .position(|route| route["match"] == json!({ "prefix": "/" }));
+    let reached = last.map_or(routes.len(), |last| last + 1);
+    routes[..reached].iter().cloned().collect()
+}
+
+/// Percent, whatever the fraction was of.
+fn share(parts: &Map<String, Value>) -> Value {
+    let share = parts.get("numerator").or_else(|| parts.get("value"));
+    let whole = match parts.get("denominator").and_then(Value::as_str) {
+        Some("MILLION") => 1e6,
+        Some("TEN_THOUSAND") => 1e4,
+        _ => 1e2,
+    };
+    number(share.and_then(Value::as_f64).unwrap_or_default() * 100.0 / whole)
+}
+
+/// Whether protocol options say no more than Envoy does by itself.
+fn is_plain(options: &Value) -> bool {
+    let said = options.as_object().into_iter().flat_map(Map::values);
+    said.filter_map(Value::as_object)
+        .flatten()
+        .all(|(name, option)| match name.as_str() {
+            "@type" => true,
+            "explicit_http_config" => *option == json!({ "http_protocol_options": {} }),
+            _ => *option == json!({}),
+        })
 }
 
 fn set(items: impl Iterator<Item = String>) -> Value {
@@ -123,29 +186,32 @@ fn left_out(name: &str) -> bool {
 }
 
 fn is_default(name: &str, value: &Value) -> bool {
-    let text = match value {
-        Value::String(text) => text.clone(),
-        Value::Bool(_) => value.to_string(),
-        _ => return false,
-    };
-    DEFAULTS.contains(&(name, text.as_str()))
-}
-
-/// Protobuf writes 64-bit numbers as text, and a duration with as many digits as it likes.
-fn scalar(text: &str) -> Value {
-    if let Ok(number) = text.parse::<u64>() {
-        return json!(number);
-    }
-    let seconds = text
-        .strip_suffix('s')
-        .and_then(|number| number.parse::<f64>().ok());
-    match seconds {
-        Some(seconds) => json!(format!("{seconds}s")),
-        None => json!(text),
+    match value {
+        Value::String(text) => DEFAULTS.contains(&(name, text)),
+        Value::Bool(said) => DEFAULTS.contains(&(name, if *said { "true" } else { "false" })),
+        Value::Object(options) => name == "common_http_protocol_options" && options.is_empty(),
+        _ => false,
     }
 }
 
-/// Names with a dot are names of types and filters, not of fields.
+/// A duration may be written with any number of digits.
+fn duration(text: &str) -> Option<Value> {
+    let seconds: f64 = text.strip_suffix('s')?.parse().ok()?;
+    Some(json!(format!("{seconds}s")))
+}
+
+/// 1 and 1.0 are the same. No number in Envoy's configuration is too large for this.
+fn number(value: f64) -> Value {
+    #[expect(clippy::cast_possible_truncation, reason = "it has no fraction")]
+    if value.fract() == 0.0 {
+        json!(value as i64)
+    } else {
+        json!(value)
+    }
+}
+
+/// The name of a field as in Envoy's documentation, except that protobuf forgets an underscore before a digit. Names with a
+/// dot are those of types and filters.
 fn snake_case(name: &str) -> String {
     if name.contains('.') {
         return name.to_owned();
@@ -154,6 +220,8 @@ fn snake_case(name: &str) -> String {
     for letter in name.chars() {
         if letter.is_ascii_uppercase() {
             snake.push('_');
+        } else if letter.is_ascii_digit() && snake.ends_with('_') {
+            snake.pop();
         }
         snake.push(letter.to_ascii_lowercase());
     }
@@ -165,5 +233,82 @@ pub fn without_port(domain: &str) -> &str {
     match domain.rsplit_once(':') {
         Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
         _ => domain,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn alike(one: Value, other: Value) {
+        assert_eq!(read(&one), read(&other));
+    }
+
+    #[test]
+    fn protobufs_names_numbers_and_durations_are_those_of_the_documentation() {
+        alike(
+            json!({ "outlierDetection": { "consecutive5xx": 3, "baseEjectionTime": "0.500s" } }),
+            json!({ "outlier_detection": { "consecutive_5xx": 3.0, "base_ejection_time": "0.5s" } }),
+        );
+        alike(
+            json!({ "http2ProtocolOptions": {}, "hostSelectionRetryMaxAttempts": "5" }),
+            json!({ "http2_protocol_options": {}, "host_selection_retry_max_attempts": 5 }),
+        );
+    }
+
+    #[test]
+    fn a_share_is_the_same_of_a_hundred_and_of_a_million() {
+        alike(
+            json!({ "percentage": { "numerator": 5 } }),
+            json!({ "percentage": { "numerator": 50_000, "denominator": "MILLION" } }),
+        );
+        alike(
+            json!({ "percentage": {} }),
+            json!({ "percentage": { "numerator": 0, "denominator": "MILLION" } }),
+        );
+    }
+
+    #[test]
+    fn a_weighted_choice_of_one_is_no_choice() {
+        alike(
+            json!({ "weightedClusters": { "clusters": [{ "name": "a", "weight": 100 }] } }),
+            json!({ "cluster": "a" }),
+        );
+        let with_headers = json!({ "name": "a", "request_headers_to_remove": ["b"] });
+        let choice = json!({ "weighted_clusters": { "clusters": [with_headers] } });
+        assert!(read(&choice).get("cluster").is_none());
+    }
+
+    #[test]
+    fn order_counts_where_it_means_something() {
+        let rules = |first, second| json!({ "routes": [{ "name": first }, { "name": second }] });
+        assert_ne!(read(&rules("a", "b")), read(&rules("b", "a")));
+        let headers = |first, second| json!({ "headers": [{ "name": first }, { "name": second }] });
+        alike(headers("a", "b"), headers("b", "a"));
+        alike(
+            json!({ "retry_on": "5xx,reset" }),
+            json!({ "retry_on": "reset, 5xx" }),
+        );
+    }
+
+    #[test]
+    fn what_is_never_reached_is_not_compared() {
+        let all = json!({ "match": { "prefix": "/" }, "name": "all" });
+        let after = json!({ "match": { "path": "/a" } });
+        alike(
+            json!({ "routes": [all, after] }),
+            json!({ "routes": [all] }),
+        );
+        let part = json!({ "match": { "prefix": "/", "headers": [{ "name": "a" }] } });
+        let both = read(&json!({ "routes": [part, after] }));
+        assert_eq!(both["routes"].as_array().map(Vec::len), Some(2));
+    }
+
+    #[test]
+    fn one_host_has_the_same_names_behind_every_port() {
+        alike(
+            json!({ "domains": ["cpanel:8080", "10.96.0.7", "cpanel.default:8080"] }),
+            json!({ "domains": ["cpanel.default", "cpanel"] }),
+        );
     }
 }

@@ -47,6 +47,8 @@ fn every_known_difference_is_still_there() {
 #[test]
 fn every_difference_is_explained_in_the_documentation() {
     let text = std::fs::read_to_string(home().join("../../docs/conformance.md")).unwrap();
+    // A bar inside of a table's cell is written with a backslash.
+    let text = text.replace("\\|", "|");
     let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
     let differences = KNOWN.iter().map(|known| (known.path, known.reason));
     for (path, reason) in differences.chain(LEFT_OUT) {
