@@ -177,6 +177,14 @@ impl Process {
         Ok(())
     }
 
+    /// How it ended, once it has.
+    ///
+    /// # Errors
+    /// It cannot be waited for.
+    pub fn ended(&mut self) -> Result<Option<ExitStatus>> {
+        Ok(self.child.try_wait()?)
+    }
+
     fn signal(&self, signal: Signal) {
         if let Ok(pid) = i32::try_from(self.child.id()) {
             // Fails only when the group is gone, which is as good.

@@ -2,12 +2,14 @@
 //!
 //! One binary for all, so that the harness is linked once; [`airside_tests::case`] lets the cases run one at a time.
 
+mod experiments;
 mod flow;
 mod ingest;
 mod mesh;
 mod page;
 mod paths;
 mod python;
+mod replicas;
 mod rollout;
 mod rtsp;
 mod settings;

@@ -17,14 +17,21 @@ const UNDER_WAY: u32 = 500;
 const FRAMES_WITHIN: Duration = Duration::from_secs(30);
 /// Frames of each camera before, between and after the changes.
 const FRAMES: u64 = 10;
+/// Requests of which one of two collectors gets none in 10^15 runs.
+const COLLECTOR: u32 = 50;
 /// What `scale_deployment` doubles.
 const DOUBLED: [&str; 3] = ["collector", "image-analysis", "face-recognition"];
+/// The two that take frames one by one, and how their calls are counted.
+const CALLS: [(&str, &str); 2] = [
+    ("image-analysis", "/airside.v1.ImageAnalysis/{*rest}"),
+    ("face-recognition", "/airside.v1.FaceRecognition/{*rest}"),
+];
 
 pub(super) fn experiments<P: Platform>() -> Vec<Experiment<P>> {
     vec![
         Experiment::new(
             "scale_v2_x3",
-            "three instances of v2 appear and share the traffic",
+            "three instances of v2 share the traffic",
             |lab| Box::pin(panel(lab, 1, 3)),
         ),
         Experiment::new(
@@ -34,7 +41,7 @@ pub(super) fn experiments<P: Platform>() -> Vec<Experiment<P>> {
         ),
         Experiment::new(
             "scale_deployment",
-            "twice the collectors, analyses and recognitions, and back: no frame is lost",
+            "collectors, analyses, recognitions × 2, no frame lost",
             |lab| Box::pin(deployment(lab)),
         ),
     ]
@@ -101,23 +108,36 @@ async fn deployment<P: Platform>(lab: &mut Lab<'_, P>) -> Result<()> {
     }
     let start = Ledger::of(lab).await?;
     more_frames(lab).await?;
+    let usual = Ledger::of(lab).await?;
     for service in DOUBLED {
         lab.scale(&format!("{service}-v1"), 2).await?;
     }
     more_frames(lab).await?;
-    for service in DOUBLED {
-        takes_part(lab, service).await?;
+    collector_takes_part(lab).await?;
+    for (service, route) in CALLS {
+        takes_part(lab, service, route).await?;
     }
     for service in DOUBLED {
         lab.scale(&format!("{service}-v1"), 1).await?;
     }
     more_frames(lab).await?;
     let end = Ledger::of(lab).await?;
-    let shed = (end.shed - start.shed) + (end.dropped - start.dropped);
     let recorded = end.acknowledged - start.acknowledged;
     lab.check(Check::count("frames recorded", recorded, FRAMES..));
-    lab.check(Check::count("frames shed or dropped", shed, 0..=0));
     lab.check(Check::count("frames lost", end.lost(), 0..=0));
+    lab.check(Check::count(
+        "frames dropped",
+        end.dropped - start.dropped,
+        0..=0,
+    ));
+    // A machine that sheds frames anyway, because it cannot analyse so many, goes on doing so.
+    let shed = end.shed - start.shed;
+    let sheds_anyway = usual.shed > start.shed;
+    lab.check(if sheds_anyway {
+        Check::count("frames shed, as before", shed, ..)
+    } else {
+        Check::count("frames shed", shed, 0..=0)
+    });
     Ok(())
 }
 
@@ -131,35 +151,41 @@ async fn more_frames<P: Platform>(lab: &Lab<'_, P>) -> Result<()> {
     .await
 }
 
-/// Checks that the second instance of a service takes traffic. A running frame stream stays with its collector until it
-/// is renewed, at most a minute later; so the new collector is asked for its status.
-async fn takes_part<P: Platform>(lab: &mut Lab<'_, P>, service: &str) -> Result<()> {
+/// The newer of two instances.
+async fn newest<P: Platform>(lab: &mut Lab<'_, P>, service: &str) -> Result<String> {
     let instances = lab.ready(service).await?;
-    let newest = instances.last().context("no instance")?.name.clone();
-    lab.check(Check::count(
-        format!("{service}: instances"),
-        instances.len() as u64,
-        2..=2,
-    ));
-    let taken = if service == "collector" {
-        let load = Options::requests("/collector/status", 50);
-        let tally = lab.load(&load, &[]).await?;
-        tally.of_instance(&newest)
-    } else {
-        lab.until("the new instance takes frames", FRAMES_WITHIN, async || {
-            let metrics = lab.metrics(&newest).await?;
-            let taken = metrics.count("airside_requests_total", &[("result", "ok")]);
-            let probes = metrics.count("airside_requests_total", &[("route", "/readyz")]);
-            let own = metrics.count("airside_requests_total", &[("route", "/metrics")]);
-            let taken = taken.saturating_sub(probes + own);
-            Ok((taken > 0).then_some(taken))
-        })
-        .await?
-    };
-    lab.check(Check::count(
-        format!("requests that {newest} took"),
-        taken,
-        1..,
-    ));
+    let number = instances.len() as u64;
+    lab.check(Check::count(format!("{service}: instances"), number, 2..=2));
+    let newest = instances.into_iter().next_back();
+    Ok(newest.with_context(|| format!("no {service}"))?.name)
+}
+
+fn took(instance: &str, taken: u64) -> Check {
+    Check::count(format!("requests that {instance} took"), taken, 1..)
+}
+
+/// A running frame stream stays with its collector until it is renewed, at most a minute later; so the new collector is
+/// asked for its status.
+async fn collector_takes_part<P: Platform>(lab: &mut Lab<'_, P>) -> Result<()> {
+    let newest = newest(lab, "collector").await?;
+    let load = Options::requests("/collector/status", COLLECTOR);
+    let tally = lab.load(&load, &[]).await?;
+    lab.check(took(&newest, tally.of_instance(&newest)));
+    Ok(())
+}
+
+/// Frames come one by one: the next may go to the new instance.
+async fn takes_part<P: Platform>(lab: &mut Lab<'_, P>, service: &str, route: &str) -> Result<()> {
+    let newest = newest(lab, service).await?;
+    let taken = lab.until("the new instance takes frames", FRAMES_WITHIN, async || {
+        let metrics = lab.metrics(&newest).await?;
+        let taken = metrics.count(
+            "airside_requests_total",
+            &[("route", route), ("result", "ok")],
+        );
+        Ok((taken > 0).then_some(taken))
+    });
+    let taken = taken.await?;
+    lab.check(took(&newest, taken));
     Ok(())
 }
