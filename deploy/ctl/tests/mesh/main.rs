@@ -2,6 +2,7 @@
 
 mod bench;
 mod changes;
+mod fields;
 mod local;
 mod scaling;
 mod supervision;
