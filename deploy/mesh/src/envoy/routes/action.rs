@@ -52,14 +52,12 @@ pub(super) fn forward(onward: &Forward, authority: Option<&str>, port: Option<u1
 }
 
 /// Without a limit of the rule a request may take as long as it likes. A gRPC caller's own limit,
-/// `grpc-timeout`, is kept unless the rule's is shorter.
+/// `grpc-timeout`, is kept unless the rule's is shorter. `max_grpc_timeout` is deprecated, but beside
+/// its successor, `max_stream_duration`, Envoy passes over `timeout`; istiod sends the former as well.
 fn put_times(action: &mut Map<String, Value>, onward: &Forward) {
     let limit = onward.timeout.map(|timeout| timeout.to_string());
     let limit = limit.unwrap_or_else(|| "0s".to_owned());
-    action.insert(
-        "max_stream_duration".into(),
-        json!({ "max_stream_duration": "0s", "grpc_timeout_header_max": limit }),
-    );
+    action.insert("max_grpc_timeout".into(), limit.clone().into());
     action.insert("timeout".into(), limit.into());
     let sticky = matches!(onward.targets.as_slice(), [only] if only.hash.is_some());
     if let Some(policy) = retries::translated(onward.retries.as_ref(), sticky) {
