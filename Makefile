@@ -53,7 +53,8 @@ clean: ## Remove what was built and made
 CTL := $(BIN)/airsidectl
 # Each is an experiment, and its rules are the file of the same name.
 RULES := cpanel-50-50 cpanel-header cpanel-v1 cpanel-v2 mirror round_robin random least_request ring_hash \
-	fault-injection-500 fault-injection-delay10 timeout retries-fault retries outlier circuit-breaker
+	fault-injection-500 fault-injection-delay10 timeout retries-fault retries outlier circuit-breaker \
+	frames-retries
 # Share of v2 in `make cpanel-canary PERCENT=0.1`.
 PERCENT ?= 1
 
@@ -149,6 +150,8 @@ health-outlier: ## Which collectors answer
 	$(CTL) load --path /collector/status || true
 
 circuit-breaker: ## The collector: one connection, one request that waits
+
+frames-retries: ## Each try of an analysis has too little time, is tried again, and its instance is left out
 
 load-fortio: ## Three clients at a time ask the collector
 	$(CTL) load --path /collector/status --concurrency 3 || true
