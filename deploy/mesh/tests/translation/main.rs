@@ -6,3 +6,4 @@ mod merging;
 mod properties;
 mod refusals;
 mod support;
+mod values;

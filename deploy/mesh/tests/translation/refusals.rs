@@ -6,7 +6,7 @@ use airside_mesh::{Rules, resolve};
 use crate::support;
 
 /// What is said about a document of this kind with this spec, over the default rules.
-fn refused(kind: &str, spec: &str) -> String {
+pub(crate) fn refused(kind: &str, spec: &str) -> String {
     let text = format!(
         "apiVersion: networking.istio.io/v1\nkind: {kind}\nmetadata: {{name: x}}\nspec: {spec}\n"
     );
