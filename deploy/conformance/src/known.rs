@@ -31,11 +31,6 @@ pub const KNOWN: &[Known] = &[
         reason: "istiod gives it to the sidecar of the callee; one Envoy stands in for both sidecars",
     },
     Known {
-        path: "*/*/routes/*/route/max_stream_duration",
-        side: Some(Side::Airside),
-        reason: "a gRPC caller's own limit is kept in words that Envoy has not deprecated; it then counts from the start of the call, not from the end of the request",
-    },
-    Known {
         path: "clusters/outbound|*/per_connection_buffer_limit_bytes",
         side: Some(Side::Airside),
         reason: "a frame and its envelope are kept so that they can be sent again",

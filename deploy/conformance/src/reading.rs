@@ -79,12 +79,6 @@ fn object(fields: &Map<String, Value>) -> Value {
         read.remove("weighted_clusters");
         read.insert("cluster".to_owned(), only);
     }
-    let limits = read
-        .get_mut("max_stream_duration")
-        .and_then(Value::as_object_mut);
-    if let Some(limit) = limits.and_then(|limits| limits.remove("grpc_timeout_header_max")) {
-        read.insert("max_grpc_timeout".to_owned(), limit);
-    }
     if read.get(PROTOCOL).is_some_and(is_plain) {
         read.remove(PROTOCOL);
     }
