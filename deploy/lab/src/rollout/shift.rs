@@ -1,6 +1,6 @@
 //! The rules of a host at each share: plain Istio documents, those in force with other weights.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use airside_mesh::Registry;
 use serde::{Deserialize, Serialize};
@@ -69,16 +69,16 @@ impl Shift {
         Ok(shift)
     }
 
-    /// The subset that gets most of the requests of every rule that is shifted.
+    /// The one subset beside the new one that gets requests. Rules that lead to the new one alone stay as they are.
     fn running(&self, host: &Host) -> Result<String, NoShift> {
         let mut running: Option<String> = None;
         for document in &self.documents {
             for rule in rules(&document.manifest) {
-                let Some(weights) = host.weights(rule, &document.namespace) else {
+                let Some(subsets) = host.subsets(rule, &document.namespace) else {
                     continue;
                 };
-                let others = weights.iter().filter(|(subset, _)| **subset != self.to);
-                let others: Vec<&str> = others.map(|(subset, _)| subset.as_str()).collect();
+                let others = subsets.iter().filter(|subset| **subset != self.to);
+                let others: Vec<&str> = others.map(String::as_str).collect();
                 let unclear = |found: String| NoShift::Unclear {
                     place: place(document),
                     found,
@@ -87,9 +87,6 @@ impl Shift {
                 match others.as_slice() {
                     [] => {}
                     [""] => return Err(unclear("any instance, without a subset".to_owned())),
-                    [other] if weights[*other] == 0 => {
-                        return Err(unclear(format!("`{}` alone", self.to)));
-                    }
                     [other] => {
                         if let Some(before) = running.replace((*other).to_owned())
                             && before != *other
@@ -120,8 +117,8 @@ impl Shift {
     }
 
     fn is_shifted(&self, host: &Host, rule: &Value, namespace: &str) -> bool {
-        let weights = host.weights(rule, namespace);
-        weights.is_some_and(|weights| weights.contains_key(&self.from))
+        let subsets = host.subsets(rule, namespace);
+        subsets.is_some_and(|subsets| subsets.contains(&self.from))
     }
 
     /// The documents that give the new version this share in percent, without copies.
@@ -255,23 +252,22 @@ impl Host {
         all.iter().filter(about).cloned().collect()
     }
 
-    /// The weight of each subset of the host in a rule that leads nowhere else; `""` stands for no subset.
-    fn weights(&self, rule: &Value, namespace: &str) -> Option<BTreeMap<String, u64>> {
+    /// The subsets of the host that get requests by a rule that leads nowhere else; `""` stands for no subset.
+    fn subsets(&self, rule: &Value, namespace: &str) -> Option<BTreeSet<String>> {
         let parts = rule["route"].as_array().filter(|parts| !parts.is_empty())?;
         // Istio: a single destination takes everything; beside others no weight means none.
         let unsaid = if parts.len() == 1 { 100 } else { 0 };
-        let mut weights = BTreeMap::new();
+        let mut subsets = BTreeSet::new();
         for part in parts {
             if !self.is(part.pointer("/destination/host"), namespace) {
                 return None;
             }
             let subset = part.pointer("/destination/subset").and_then(Value::as_str);
-            let weight = part["weight"].as_u64().unwrap_or(unsaid);
-            *weights
-                .entry(subset.unwrap_or_default().to_owned())
-                .or_default() += weight;
+            if part["weight"].as_u64().unwrap_or(unsaid) > 0 {
+                subsets.insert(subset.unwrap_or_default().to_owned());
+            }
         }
-        Some(weights)
+        Some(subsets)
     }
 }
 
@@ -384,5 +380,24 @@ mod tests {
         );
         assert!(refused(&mirrors).contains("mirrors requests already"));
         assert!(refused(PANEL).contains("no DestinationRule"));
+        let three = PANEL
+            .replace("weight: 0", "weight: 7")
+            .replace("subset: v2", "subset: v3");
+        let three = shift(&three, Service::Cpanel)
+            .expect_err("refused")
+            .to_string();
+        assert!(three.contains("sends requests to `v1`, `v3`"), "{three}");
+    }
+
+    #[test]
+    fn a_version_that_was_taken_back_is_in_nobodys_way() {
+        let back = shift(ANALYSIS, Service::ImageAnalysis)
+            .expect("shiftable")
+            .at(0);
+        let next = Shift::find(&back, Service::ImageAnalysis, &plan("v3")).expect("shiftable");
+        assert_eq!(next.from, "v1");
+        let route = route(&next.at(30), "image-analysis", 0);
+        let part = |subset: &str, weight: u8| json!({ "destination": { "host": "image-analysis", "subset": subset }, "weight": weight });
+        assert_eq!(route["route"], json!([part("v1", 70), part("v3", 30)]));
     }
 }
