@@ -160,7 +160,9 @@ impl Display for Verdict {
                 check.word().to_owned(),
             ]);
         }
-        write!(f, "{}", indented(&table))?;
+        if !self.checks.is_empty() {
+            write!(f, "{}", indented(&table))?;
+        }
         if let Some(failure) = &self.failure {
             writeln!(f, "   {failure}")?;
         }
