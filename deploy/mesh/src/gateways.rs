@@ -36,13 +36,7 @@ impl Gateways {
                 problems.push(problem);
             }
             let mut hosts = Vec::new();
-            for (index, server) in gateway.servers.iter().enumerate() {
-                if !["HTTP", "HTTP2"].contains(&server.port.protocol.as_str()) {
-                    let path = format!("spec.servers[{index}].port.protocol");
-                    let message = format!("`{}` is not supported", server.port.protocol);
-                    problems
-                        .push(Problem::new(&document.origin, path, message).hint("HTTP or HTTP2"));
-                }
+            for server in &gateway.servers {
                 hosts.extend(server.hosts.iter().map(|host| {
                     let bare = host.rsplit('/').next().unwrap_or(host);
                     bare.to_owned()

@@ -19,6 +19,7 @@ mod fault;
 mod gateway;
 mod headers;
 mod hint;
+mod host_name;
 mod http_match;
 mod inspect;
 mod load_balancer;

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
+use super::host_name::{is_domain, is_domain_label};
 use super::inspect::Inspector;
 use super::{ConnectionPool, Duration, LoadBalancer, OutlierDetection, Port};
 
-/// The longest name of a subset, as of any label in DNS.
+/// The longest label of an instance.
 const LONGEST_NAME: usize = 63;
 
 /// The `spec` of a DestinationRule.
@@ -99,21 +100,40 @@ impl DestinationRule {
 
 impl Subset {
     fn inspect(&self, at: &mut Inspector<'_>) {
-        let letter = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-        let sound = (1..=LONGEST_NAME).contains(&self.name.len())
-            && self.name.chars().all(letter)
-            && !self.name.starts_with('-')
-            && !self.name.ends_with('-');
+        let sound = is_domain_label(&self.name);
         if !sound {
             at.field("name").refuse(
                 format!("`{}` is no name of a subset", self.name),
                 "small letters, digits and -, as in `v1`",
             );
         }
+        for (key, value) in &self.labels {
+            if !is_label_key(key) || !(value.is_empty() || is_label(value)) {
+                at.field("labels").refuse(
+                    format!("`{key}: {value}` is no label"),
+                    "letters, digits, -, _ and ., as in `version: v1`",
+                );
+            }
+        }
         if let Some(policy) = &self.traffic_policy {
             policy.inspect(&mut at.field("trafficPolicy"));
         }
     }
+}
+
+/// A label's key may have a domain before it.
+fn is_label_key(key: &str) -> bool {
+    key.split_once('/').map_or(is_label(key), |(domain, key)| {
+        is_domain(domain) && is_label(key)
+    })
+}
+
+fn is_label(text: &str) -> bool {
+    let end = |c: char| c.is_ascii_alphanumeric();
+    text.len() <= LONGEST_NAME
+        && text.starts_with(end)
+        && text.ends_with(end)
+        && text.chars().all(|c| end(c) || "-_.".contains(c))
 }
 
 impl TrafficPolicy {

@@ -79,8 +79,7 @@ impl Document {
     fn inspect(&self, problems: &mut Problems) {
         let mut at = Inspector::new(&self.origin, "spec", problems);
         match &self.resource {
-            // References are looked up when the documents are put together.
-            Resource::Gateway(_) => {}
+            Resource::Gateway(gateway) => gateway.inspect(&mut at),
             Resource::VirtualService(service) => service.inspect(&mut at),
             Resource::DestinationRule(rule) => rule.inspect(&mut at),
         }

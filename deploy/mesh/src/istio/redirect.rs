@@ -114,7 +114,8 @@ pub struct RegexRewrite {
 
 impl Rewrite {
     pub(super) fn inspect(&self, at: &mut Inspector<'_>) {
-        if *self == Self::default() {
+        let says = |text: &Option<String>| text.as_ref().is_some_and(|text| !text.is_empty());
+        if !says(&self.uri) && !says(&self.authority) && self.uri_regex_rewrite.is_none() {
             at.refuse("changes nothing", "`uri`, `uriRegexRewrite` or `authority`");
         }
         at.at_most_one(&[

@@ -49,8 +49,8 @@ impl Retries {
     pub fn conditions(&self) -> (Vec<u16>, Vec<&str>) {
         let mut statuses = Vec::new();
         let mut names = Vec::new();
-        let parts = self.retry_on.iter().flat_map(|text| text.split(','));
-        for part in parts.map(str::trim).filter(|part| !part.is_empty()) {
+        let said = self.retry_on.iter().filter(|text| !text.is_empty());
+        for part in said.flat_map(|text| text.split(',')) {
             match part.parse() {
                 Ok(status) => statuses.push(status),
                 Err(_) => names.push(part),
@@ -79,7 +79,12 @@ impl Retries {
             }
         }
         for name in names {
-            if !CONDITIONS.contains(&name) {
+            if name.trim() != name || name.is_empty() {
+                at.refuse(
+                    format!("`{name}` is a part of it"),
+                    "commas alone separate, and nothing is empty",
+                );
+            } else if !CONDITIONS.contains(&name) {
                 let hint = format!("HTTP statuses, or {}", CONDITIONS.join(", "));
                 at.refuse(format!("`{name}` is nothing that can be retried"), hint);
             }

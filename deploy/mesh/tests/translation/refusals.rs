@@ -76,7 +76,10 @@ fn references_that_lead_nowhere_are_named() {
             "spec.host: there is no service `nobody`",
         ),
         (
-            refused("Gateway", "{selector: {istio: egressgateway}, servers: []}"),
+            refused(
+                "Gateway",
+                "{selector: {istio: egressgateway}, servers: [{port: {number: 80, name: http, protocol: http}, hosts: ['*']}]}",
+            ),
             "spec.selector: no gateway runs with these labels (the local ingress has istio: ingressgateway)",
         ),
     ];

@@ -101,6 +101,17 @@ fn rules_with_wrong_values_are_refused() {
             "has no subset `v9`",
         ),
         ("rewrite: {}", "rewrite", "changes nothing"),
+        ("rewrite: {uri: ''}", "rewrite", "changes nothing"),
+        (
+            "retries: {attempts: 1, retryOn: '5xx, reset'}",
+            "retries.retryOn",
+            "commas alone separate",
+        ),
+        (
+            "retries: {attempts: 1, retryOn: '5xx,'}",
+            "retries.retryOn",
+            "nothing is empty",
+        ),
         (
             "rewrite: {uri: /a, uriRegexRewrite: {match: a, rewrite: b}}",
             "rewrite",
@@ -315,4 +326,39 @@ fn policies_with_wrong_values_are_refused() {
         ),
     ];
     check("DestinationRule", whole, "spec", cases);
+}
+
+#[test]
+fn gateways_with_wrong_values_are_refused() {
+    let spec =
+        |server: &str| format!("{{selector: {{istio: ingressgateway}}, servers: [{server}]}}");
+    let cases: &[Case] = &[
+        ("", "servers", "names no server"),
+        (
+            "{port: {number: 0, name: a, protocol: HTTP}, hosts: ['*']}",
+            "servers[0].port.number",
+            "0 is no port",
+        ),
+        (
+            "{port: {number: 80, protocol: HTTP}, hosts: ['*']}",
+            "servers[0].port.name",
+            "is missing",
+        ),
+        (
+            "{port: {number: 80, name: a, protocol: TLS}, hosts: ['*']}",
+            "servers[0].port.protocol",
+            "`TLS` is not supported",
+        ),
+        (
+            "{port: {number: 80, name: a, protocol: http}, hosts: [localhost]}",
+            "servers[0].hosts[0]",
+            "`localhost` is no host",
+        ),
+        (
+            "{port: {number: 80, name: a, protocol: HTTP}, hosts: ['*'], tls: {}}",
+            "servers[0].tls",
+            "not supported",
+        ),
+    ];
+    check("Gateway", spec, "spec", cases);
 }

@@ -42,8 +42,8 @@ pub(super) fn translated(retries: Option<&Retries>, sticky: bool) -> Option<Valu
 
 fn fill(policy: &mut Value, retries: &Retries) {
     policy["num_retries"] = json!(retries.attempts);
-    if retries.retry_on.is_some() {
-        let (statuses, mut conditions) = retries.conditions();
+    let (statuses, mut conditions) = retries.conditions();
+    if !statuses.is_empty() || !conditions.is_empty() {
         if !statuses.is_empty() {
             if !conditions.contains(&"retriable-status-codes") {
                 conditions.push("retriable-status-codes");
