@@ -175,6 +175,13 @@ impl ConsistentHash {
                 format!("one of {names}"),
             );
         }
+        let names = [
+            ("httpHeaderName", &self.http_header_name),
+            ("httpQueryParameterName", &self.http_query_parameter_name),
+        ];
+        for (field, _) in names.iter().filter(|(_, name)| name.as_deref() == Some("")) {
+            at.field(field).refuse("is empty", "the name to go by");
+        }
         if let Some(cookie) = &self.http_cookie {
             cookie.inspect(&mut at.field("httpCookie"));
         }

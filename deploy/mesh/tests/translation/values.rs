@@ -245,6 +245,11 @@ fn policies_with_wrong_values_are_refused() {
             "what makes requests alike",
         ),
         (
+            "loadBalancer: {consistentHash: {httpHeaderName: ''}}",
+            "loadBalancer.consistentHash.httpHeaderName",
+            "is empty",
+        ),
+        (
             "loadBalancer: {simple: RANDOM, consistentHash: {useSourceIp: true}}",
             "loadBalancer",
             "has `simple` and `consistentHash`",
