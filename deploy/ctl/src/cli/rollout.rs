@@ -159,7 +159,7 @@ async fn obeyed(desk: &Desk, before: &State, order: Order) -> Result<ExitCode> {
             Order::Pause => state.phase == Phase::Paused,
             Order::Resume => state.phase != Phase::Paused,
             Order::Promote => state.phase == Phase::Completed,
-            Order::Abort => state.phase == Phase::RolledBack,
+            Order::Abort => state.phase.is_over(),
         };
         if done {
             let share = state.share();
@@ -234,6 +234,7 @@ fn status(place: &Place, json: bool) -> Result<ExitCode> {
             Phase::Promoting => "promoting",
             Phase::GoingBack => "going back",
             Phase::RolledBack => "rolled back",
+            Phase::Abandoned => "abandoned",
             Phase::Completed => "completed",
         };
         let left = !carried_out && !state.phase.is_over();

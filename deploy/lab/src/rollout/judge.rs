@@ -6,7 +6,7 @@
 //! | p99 | its p99 is beyond the limit, *and* (same test) more of its answers are | the same |
 //! | what it says | exact binomial test: this step's match rate is below the one wanted | the rate of all steps is above it |
 //!
-//! The limit is the least measured bound from `slowdown` × the running version's p99 on. Several looks and several criteria share the chance
+//! The limit is the least measured bound from `slowdown` × the running version's p99 on, and from 20 ms above it. Several looks and several criteria share the chance
 //! of a wrong verdict, see [`Plan::harm_risk`] and [`Plan::pass_risk`]. What two versions say about a picture does not
 //! hang on their weights, so it is shown by all steps together; errors and times do, so every step shows its own.
 
@@ -19,6 +19,9 @@ use super::figures::Figures;
 use super::fisher;
 use super::plan::{Plan, Point, Service};
 use crate::statistics::binomial;
+
+/// A p99 that is longer by less is not held against a version, whatever the factor: it is the noise of a busy machine.
+const NOTICEABLE: Duration = Duration::from_millis(20);
 
 /// What is said of the new version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -117,7 +120,8 @@ impl Judge<'_> {
 
     fn times(&self) -> Finding {
         let (old, new) = (&self.evidence.old.times, &self.evidence.new.times);
-        let limit = old.p99().map(|p99| p99.mul_f64(self.plan.slowdown));
+        let allowed = |p99: Duration| p99.mul_f64(self.plan.slowdown).max(p99 + NOTICEABLE);
+        let limit = old.p99().map(allowed);
         let limit = limit.and_then(|limit| old.bound_from(limit));
         let behind = limit.filter(|limit| new.p99().is_none_or(|p99| p99 > *limit));
         let behind = behind.filter(|limit| {
@@ -183,7 +187,7 @@ impl Judge<'_> {
         Finding {
             criterion: point.to_string(),
             old: String::new(),
-            new: same(here),
+            new: same(here, all),
             verdict,
             reason,
         }
@@ -198,8 +202,14 @@ fn bound(p99: Option<Duration>, count: u64) -> String {
     }
 }
 
-fn same(share: Share) -> String {
-    format!("{} of {} the same", share.agreed, share.of)
+/// Of this step and, where they say more, of all steps.
+fn same(here: Share, all: Share) -> String {
+    let same = format!("{} of {} the same", here.agreed, here.of);
+    if here == all {
+        same
+    } else {
+        format!("{same}, {} of {} in all", all.agreed, all.of)
+    }
 }
 
 /// How many must be compared, all the same, to show a match rate above `rate`.

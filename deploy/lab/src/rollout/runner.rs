@@ -36,6 +36,8 @@ pub enum Ending {
     Completed,
     /// The old one has them again.
     RolledBack,
+    /// Somebody else decides who has them.
+    Abandoned,
 }
 
 /// What a rollout works with.
@@ -127,6 +129,7 @@ impl<'a, P: Platform, C: Clock> Runner<'a, P, C> {
                 Phase::GoingBack => self.go_back().await?,
                 Phase::Completed => return Ok(Ending::Completed),
                 Phase::RolledBack => return Ok(Ending::RolledBack),
+                Phase::Abandoned => return Ok(Ending::Abandoned),
             }
         }
     }
@@ -243,21 +246,18 @@ impl<'a, P: Platform, C: Clock> Runner<'a, P, C> {
                 self.means.platform.documents().await
             })
             .await?;
-        if self.is_ours(&documents) {
-            let sources = || back.iter().map(Document::source).collect();
-            self.insist("take the weights back", async || {
-                self.means.platform.apply(sources()).await
-            })
-            .await?;
-            self.stop_instances().await;
-        } else {
-            let service = self.state.service;
-            let note = format!(
-                "the rules of {service} were changed by somebody else; they stay as they are"
-            );
-            self.means.screen.note(&note);
+        let reason = self.state.reason.clone();
+        if !self.is_ours(&documents) {
+            let reason = format!("{reason}; but somebody else changed the rules");
+            return self.decide(Phase::Abandoned, reason, None);
         }
-        self.decide(Phase::RolledBack, self.state.reason.clone(), None)
+        let sources = || back.iter().map(Document::source).collect();
+        self.insist("take the weights back", async || {
+            self.means.platform.apply(sources()).await
+        })
+        .await?;
+        self.stop_instances().await;
+        self.decide(Phase::RolledBack, reason, None)
     }
 
     /// Does what must be done, several times if need be.

@@ -108,10 +108,15 @@ impl Screen {
             Phase::Promoting => format!("{service} goes over to {to}"),
             Phase::GoingBack => format!("{service} goes back to {from}"),
             Phase::RolledBack => format!("{service} {from} has all requests again"),
+            Phase::Abandoned => format!("{service} is left as it is"),
             Phase::Completed => format!("{service} {to} has all requests"),
         };
         self.line(&format!("{what}: {}", state.reason));
-        if !matches!(state.phase, Phase::Promoting | Phase::GoingBack) {
+        let shows_shares = !matches!(
+            state.phase,
+            Phase::Promoting | Phase::GoingBack | Phase::Abandoned
+        );
+        if shows_shares {
             let part = usize::from(share);
             self.line(&format!(
                 "  {from:<4} {:>3} % {}",

@@ -48,6 +48,8 @@ pub enum Phase {
     GoingBack,
     /// The old version has all requests again.
     RolledBack,
+    /// It ended without touching the rules, because somebody else had changed them.
+    Abandoned,
     /// The new version has all requests.
     Completed,
 }
@@ -55,7 +57,7 @@ pub enum Phase {
 impl Phase {
     /// Whether nothing more will happen.
     pub fn is_over(self) -> bool {
-        matches!(self, Self::RolledBack | Self::Completed)
+        matches!(self, Self::RolledBack | Self::Abandoned | Self::Completed)
     }
 }
 
@@ -65,12 +67,12 @@ impl State {
         &self.shift.from
     }
 
-    /// The new version's share in percent.
+    /// The share in percent that the rollout gave the new version last.
     pub fn share(&self) -> u8 {
         match self.phase {
             Phase::GoingBack | Phase::RolledBack => 0,
             Phase::Promoting | Phase::Completed => 100,
-            Phase::Judging | Phase::Paused => self.plan.steps.share(self.step),
+            Phase::Judging | Phase::Paused | Phase::Abandoned => self.plan.steps.share(self.step),
         }
     }
 }

@@ -187,7 +187,7 @@ async fn rules_of_somebody_else_are_left_alone() {
     assert!(bench.resumed().run(None).await.is_err());
     // What is aborted then ends without touching them.
     let aborted = bench.resumed().run(Some(Order::Abort)).await;
-    assert_eq!(aborted.expect("ended"), Ending::RolledBack);
+    assert_eq!(aborted.expect("ended"), Ending::Abandoned);
     assert_eq!(
         bench.mesh.documents().await.expect("rules"),
         documents(&theirs)
