@@ -26,8 +26,6 @@ use crate::platform::Platform;
 
 /// Cameras start, and frames come back from their last pause, within seconds; on a busy machine some more.
 const SEEN_WITHIN: Duration = Duration::from_secs(45);
-/// The frames of a whole experiment, on a machine that analyses only a few a second.
-const DELIVERED_WITHIN: Duration = Duration::from_secs(120);
 
 pub(super) fn experiments<P: Platform>() -> Vec<Experiment<P>> {
     vec![
@@ -59,16 +57,17 @@ pub(super) fn experiments<P: Platform>() -> Vec<Experiment<P>> {
     ]
 }
 
-/// Stops the cameras and waits until every frame has its outcome.
+/// Stops the cameras and waits until every frame has its outcome: as long as fewer and fewer wait for theirs.
 async fn at_rest<P: Platform>(lab: &mut Lab<'_, P>) -> Result<Reading> {
     lab.cameras(false).await?;
-    let ended = lab.until(
-        "every frame has its outcome",
-        DELIVERED_WITHIN,
-        async || {
-            let reading = Reading::of(lab).await?;
-            Ok((reading.frames.waiting == 0).then_some(reading))
-        },
-    );
-    ended.await
+    let mut reading = Reading::of(lab).await?;
+    while reading.frames.waiting > 0 {
+        let seen = lab.until("frames get their outcomes", SEEN_WITHIN, async || {
+            let now = Reading::of(lab).await?;
+            let fewer = now.frames.waiting < reading.frames.waiting;
+            Ok(fewer.then_some(now))
+        });
+        reading = seen.await?;
+    }
+    Ok(reading)
 }
