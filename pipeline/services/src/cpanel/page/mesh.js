@@ -27,12 +27,16 @@ async function pollMesh() {
 function serviceCard(service) {
   const groups = service.versions.map((version) => {
     const group = element("tbody");
-    const instances = service.instances.filter((instance) => instance.version === version.version);
     const row = versionRow(version);
     if (service.versions.length > 1) row.firstElementChild.append(shareBar(version));
-    group.append(row, ...instances.map(instanceRow));
+    group.append(row, ...service.instances.filter((instance) => instance.version === version.version).map(instanceRow));
     return group;
   });
+  // Instances on their way out may be of a version that there is no more.
+  const known = new Set(service.versions.map((version) => version.version));
+  const rest = element("tbody");
+  rest.append(...service.instances.filter((instance) => !known.has(instance.version)).map(instanceRow));
+  groups.push(rest);
   return card(service.name, wordsOf(service), groups);
 }
 
@@ -80,8 +84,8 @@ function versionRow(version) {
   who.scope = "rowgroup";
   const { "wanted-share": wanted, "measured-share": measured } = version;
   const parts = [
-    measured === null ? "no requests" : `got ${percent(measured)}`,
-    wanted === null ? "by conditions" : `wanted ${percent(wanted)}`,
+    measured == null ? "no requests" : `got ${percent(measured)}`,
+    wanted == null ? "by conditions" : `wanted ${percent(wanted)}`,
   ];
   who.append(element("span", "shares", parts.join(" · ")));
   row.append(who, ...countsOf(version));
@@ -93,7 +97,7 @@ function shareBar({ "wanted-share": wanted, "measured-share": measured }) {
   const bar = svg("svg", { class: "share", viewBox: "0 0 100 10", preserveAspectRatio: "none", "aria-hidden": "true" });
   bar.append(svg("rect", { class: "track", x: 0, y: 2, width: 100, height: 6 }));
   if (measured) bar.append(svg("rect", { class: "measured", x: 0, y: 2, width: measured * 100, height: 6 }));
-  if (wanted !== null) {
+  if (wanted != null) {
     // Half the tick's width from either end, so that it is not cut off.
     const x = Math.min(99.5, Math.max(0.5, wanted * 100));
     bar.append(svg("line", { class: "wanted", x1: x, x2: x, y1: 0, y2: 10 }));
