@@ -24,7 +24,10 @@ pub const LEFT_OUT: [(&str, &str); 9] = [
 ];
 
 /// What a field means to Envoy where it is not written.
-const DEFAULTS: [(&str, &str); 8] = [
+const DEFAULTS: [(&str, &str); 11] = [
+    ("source_ip", "false"),
+    ("name", ""),
+    ("value", ""),
     ("response_code", "MOVED_PERMANENTLY"),
     ("path_redirect", ""),
     ("lb_policy", "ROUND_ROBIN"),
@@ -183,6 +186,7 @@ fn is_default(name: &str, value: &Value) -> bool {
     match value {
         Value::String(text) => DEFAULTS.contains(&(name, text)),
         Value::Bool(said) => DEFAULTS.contains(&(name, if *said { "true" } else { "false" })),
+        Value::Array(items) => items.is_empty(),
         Value::Object(options) => name == "common_http_protocol_options" && options.is_empty(),
         _ => false,
     }
