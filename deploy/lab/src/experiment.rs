@@ -126,3 +126,6 @@ pub fn all<P: Platform>() -> Vec<Experiment<P>> {
     all.extend(frames::experiments());
     all
 }
+
+#[cfg(test)]
+mod tests;

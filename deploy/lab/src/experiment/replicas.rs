@@ -17,6 +17,9 @@ const UNDER_WAY: u32 = 500;
 const FRAMES_WITHIN: Duration = Duration::from_secs(90);
 /// Frames before, between and after the changes.
 const FRAMES: u64 = 6;
+/// Pictures of both cameras in five seconds: where more are waiting before anything changed, the machine does not analyse as
+/// fast as they come, and sheds some on purpose whatever the number of instances.
+const BACKLOG: u64 = 50;
 /// Requests of which one of two collectors gets none in 10^15 runs.
 const COLLECTOR: u32 = 50;
 /// What `scale_deployment` doubles.
@@ -130,13 +133,16 @@ async fn deployment<P: Platform>(lab: &mut Lab<'_, P>) -> Result<()> {
         end.dropped - start.dropped,
         0..=0,
     ));
-    // A machine that sheds frames anyway, because it cannot analyse so many, goes on doing so.
     let shed = end.shed - start.shed;
-    let sheds_anyway = usual.shed > start.shed;
-    lab.check(if sheds_anyway {
-        Check::count("frames shed, as before", shed, ..)
-    } else {
+    let keeps_up = usual.shed == start.shed && usual.waiting <= BACKLOG;
+    lab.check(if keeps_up {
         Check::count("frames shed", shed, 0..=0)
+    } else {
+        Check::count(
+            "frames shed, by a machine that is too slow anyway",
+            shed,
+            ..,
+        )
     });
     Ok(())
 }
