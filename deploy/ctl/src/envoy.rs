@@ -12,6 +12,7 @@ mod clusters;
 mod folder;
 mod program;
 mod publish;
+mod watches;
 
 pub use admin::Admin;
 pub use clusters::Called;

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 /// Overrides the search.
 const VARIABLE: &str = "AIRSIDE_ENVOY";
 
-/// Envoy's own log, beside its files: the only place where it says why it refuses one.
+/// Envoy's own log, beside its files: the only place where it says why it refuses one. It is what Envoy writes to standard
+/// error, at once; a log file of its own would get it up to ten seconds later.
 pub(super) const LOG: &str = "envoy.log";
 
 /// Envoy's threads; the rest of the machine belongs to the services.
@@ -56,13 +57,13 @@ impl Program {
         &self.0
     }
 
-    /// Where its log is, when it runs in `directory`.
+    /// Where its log is, when it runs in `directory`; its standard error belongs there.
     pub fn log(directory: &Path) -> PathBuf {
         directory.join(LOG)
     }
 
     /// Its arguments when it runs in the directory of its files.
-    pub fn arguments() -> [&'static str; 9] {
+    pub fn arguments() -> [&'static str; 7] {
         [
             "-c",
             "bootstrap.json",
@@ -71,8 +72,6 @@ impl Program {
             WORKERS,
             "--log-level",
             "warning",
-            "--log-path",
-            LOG,
         ]
     }
 }

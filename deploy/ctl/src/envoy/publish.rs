@@ -25,10 +25,13 @@ use airside_mesh::envoy::{Addresses, Endpoint, Translation, bootstrap, translate
 use serde_json::Value;
 
 use super::admin::Set;
+use super::watches::{self, TooFew};
 use super::{Admin, Folder, Program};
 
 /// Envoy takes a file over within milliseconds of its rename.
 const TAKE_OVER_DEADLINE: Duration = Duration::from_secs(10);
+/// Files that are watched beside the endpoints of each cluster: listeners, clusters and both routes.
+const BESIDE_CLUSTERS: usize = 4;
 /// How a refusal begins in Envoy's log.
 const REFUSAL: &str = "Filesystem config update rejected: ";
 const POLL: Duration = Duration::from_millis(5);
@@ -41,6 +44,9 @@ pub enum Error {
     /// A file could not be written.
     #[error("cannot write Envoy's files")]
     Files(#[from] io::Error),
+    /// More files than Envoy could watch.
+    #[error(transparent)]
+    Watches(#[from] TooFew),
     /// Envoy does not answer.
     #[error("Envoy's admin interface is silent")]
     Silent(#[from] fetch::Error),
@@ -77,8 +83,8 @@ impl Publisher {
     /// Writes the files with which Envoy starts: `mesh`, and no endpoint yet.
     ///
     /// # Errors
-    /// What the file system says.
-    pub fn create(directory: PathBuf, addresses: &Addresses, mesh: Mesh) -> io::Result<Self> {
+    /// What the file system says; too many files to watch.
+    pub fn create(directory: PathBuf, addresses: &Addresses, mesh: Mesh) -> Result<Self, Error> {
         let folder = |name: &str| Folder::create(directory.join(name));
         folder(files::LISTENERS)?.publish(listener_files(addresses))?;
         std::fs::write(
@@ -95,6 +101,7 @@ impl Publisher {
             mesh,
         };
         let translation = translate(&publisher.mesh);
+        watches::check(translation.clusters.len() + BESIDE_CLUSTERS)?;
         let files = endpoint_files(&publisher.mesh, &publisher.ready);
         publisher.endpoints.publish(files)?;
         publisher
@@ -163,6 +170,7 @@ impl Publisher {
     ) -> Result<bool, Error> {
         let mut union = before.clusters.clone();
         union.extend(after.clusters.clone());
+        watches::check(union.len() - before.clusters.len())?;
         let mut endpoints = endpoint_files(&self.mesh, &self.ready);
         endpoints.extend(endpoint_files(mesh, &self.ready));
         self.endpoints.publish(endpoints)?;

@@ -79,8 +79,7 @@ impl Bound {
         let mesh = resolve(&rules, &topology.registry())?;
         let envoy = Program::find(&options.root)?;
         let addresses = claim(&options.wanted)?;
-        let publisher = Publisher::create(run_dir.envoy(), &addresses, mesh.clone())
-            .context("cannot write Envoy's files")?;
+        let publisher = Publisher::create(run_dir.envoy(), &addresses, mesh.clone())?;
         let control = Server::bind(run_dir.socket()).context("cannot listen for requests")?;
         let view = View::bind().await.context("cannot serve the mesh view")?;
         let launcher = Launcher {

@@ -106,10 +106,12 @@ impl Bench {
         let publisher = Publisher::create(directory.path().to_owned(), &addresses, mesh)
             .expect("files written");
         let program = Program::find(&root()).expect("Envoy is installed: run `make setup`");
+        let log = std::fs::File::create(Program::log(publisher.directory())).expect("a log");
         let envoy = tokio::process::Command::new(program.path())
             .args(Program::arguments())
             .current_dir(publisher.directory())
             .stdin(Stdio::null())
+            .stderr(log)
             .kill_on_drop(true)
             .spawn()
             .expect("Envoy starts");

@@ -19,7 +19,7 @@ kind: Gateway
 metadata: {name: airside}
 spec:
   selector: {istio: ingressgateway}
-  servers: [{port: {number: 80, protocol: HTTP}, hosts: ['*']}]
+  servers: [{port: {number: 80, name: http, protocol: HTTP}, hosts: ['*']}]
 ---
 apiVersion: networking.istio.io/v1
 kind: DestinationRule

@@ -248,11 +248,10 @@ async fn the_mesh_view_tells_shares_instances_and_rules() {
         let cpanel = services.clone().find(|service| service["name"] == "cpanel");
         let cpanel = cpanel.expect("it is there").clone();
         let counted = cpanel["versions"][0]["requests"] == 30;
-        if counted
-            && cpanel["instances"]
-                .as_array()
-                .is_some_and(|all| all.len() == 3)
-        {
+        // The view is up to a second older than the command's answer.
+        let states = cpanel["instances"].as_array().expect("instances").iter();
+        let ready = states.filter(|instance| instance["state"] == "ready");
+        if counted && ready.count() == 3 {
             break cpanel;
         }
         assert!(Instant::now() < deadline, "{cpanel:#}");
@@ -268,7 +267,6 @@ async fn the_mesh_view_tells_shares_instances_and_rules() {
         (&"v2".into(), &0.0.into(), &0.into())
     );
     assert_eq!(cpanel["instances"][0]["requests"], 30);
-    assert_eq!(cpanel["instances"][1]["state"], "ready");
     assert_eq!(cpanel["instances"][1]["ejected"], false);
     let words = cpanel["words"].to_string();
     assert!(

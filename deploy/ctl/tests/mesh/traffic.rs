@@ -238,8 +238,23 @@ async fn a_stream_outlives_changes_of_rules_and_endpoints() {
     let mut stream = Echo::open(&bench, "collector:9090").await;
     for round in 0..5 {
         stream.exchange(Bytes::from(vec![7; 1 << 20])).await;
-        let rules = bench::with(&weights(round, 1));
-        bench.publisher.take_over(rules).await.expect("taken over");
+        // The collector's cluster is built anew with each policy.
+        let policy = format!(
+            "
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: {{name: collector}}
+spec:
+  host: collector
+  trafficPolicy: {{connectionPool: {{http: {{http2MaxRequests: {}}}}}}}
+  subsets: [{{name: v1, labels: {{version: v1}}}}]
+---{}",
+            100 + round,
+            weights(round, 1)
+        );
+        let rules = bench::with(&policy);
+        let taken = bench.publisher.take_over(rules).await;
+        assert!(taken.expect("taken over").changed);
         let other = bench.serve("collector", "v1").await;
         bench.remove(other).await;
     }
