@@ -42,6 +42,7 @@ macro_rules! complain {
 pub mod experiment;
 pub mod fetch;
 pub mod load;
+mod openmetrics;
 pub mod panel;
 pub mod platform;
 pub mod report;

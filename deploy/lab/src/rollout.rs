@@ -24,7 +24,6 @@ mod desk;
 mod figures;
 mod fisher;
 mod judge;
-mod openmetrics;
 mod plan;
 mod runner;
 mod screen;

@@ -13,8 +13,8 @@ use airside_lab::rollout::{
 };
 use airside_lab::terminal::Table;
 
-/// A running rollout carries an order out in less than a second; a change of weights comes on top.
-const OBEYED_WITHIN: Duration = Duration::from_secs(10);
+/// A running rollout takes note of an order in less than a second; the instances that an abort ends drain for some more.
+const OBEYED_WITHIN: Duration = Duration::from_secs(30);
 const POLL: Duration = Duration::from_millis(100);
 
 /// A new version takes over step by step, and is taken back when it falls behind.

@@ -1,34 +1,24 @@
 //! What an instance says about itself at `/metrics`, in OpenMetrics text.
 
+use crate::openmetrics::samples;
+
 /// Counters and gauges of one instance.
 #[derive(Debug, Clone, Default)]
-pub struct Metrics(Vec<(String, f64)>);
+pub struct Metrics(String);
 
 impl Metrics {
-    /// Reads OpenMetrics text; lines of another form are passed over.
+    /// Takes OpenMetrics text; lines of another form are passed over.
     pub fn read(text: &str) -> Self {
-        let line = |line: &str| {
-            let (series, value) = line.rsplit_once(' ')?;
-            Some((series.to_owned(), value.parse().ok()?))
-        };
-        let lines = text.lines().filter(|line| !line.starts_with('#'));
-        Self(lines.filter_map(line).collect())
+        Self(text.to_owned())
     }
 
     /// The sum of all series of `name` whose labels include all of `labels`; 0 when there is none.
-    #[allow(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "counters are whole and not negative"
-    )]
     pub fn count(&self, name: &str, labels: &[(&str, &str)]) -> u64 {
-        let is_meant = |series: &str| {
-            let (found, rest) = series.split_once('{').unwrap_or((series, ""));
-            let has = |(key, value): &(&str, &str)| rest.contains(&format!("{key}=\"{value}\""));
-            found == name && labels.iter().all(has)
-        };
-        let meant = self.0.iter().filter(|(series, _)| is_meant(series));
-        meant.map(|(_, value)| value).sum::<f64>() as u64
+        let meant = samples(&self.0).filter(|sample| {
+            let has = |(label, value): &(&str, &str)| sample.label(label) == *value;
+            sample.name == name && labels.iter().all(has)
+        });
+        meant.map(|sample| sample.value).sum()
     }
 }
 

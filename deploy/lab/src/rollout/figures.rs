@@ -12,8 +12,8 @@ use anyhow::{Context, Result};
 use http::Method;
 use serde::{Deserialize, Serialize};
 
-use super::openmetrics::samples;
 use super::plan::Service;
+use crate::openmetrics::samples;
 use crate::platform::{Instance, Platform};
 
 /// Routes of a service that the mesh and this very comparison ask.

@@ -19,7 +19,7 @@ use super::plan::{Plan, Service};
 use super::screen::Screen;
 use super::shift::Shift;
 use super::state::{Basis, Decision, Order, Phase, State};
-use crate::platform::{Document, Platform};
+use crate::platform::{Document, Instance, Platform};
 use watch::{Look, Watch};
 
 /// How soon an order is carried out.
@@ -115,6 +115,8 @@ impl<'a, P: Platform, C: Clock> Runner<'a, P, C> {
     /// The platform is away, or somebody else changed the rules. The weights stay as they are, and the rollout can be gone on with.
     pub async fn run(mut self, order: Option<Order>) -> Result<Ending> {
         if let Some(order) = order {
+            // One that was left before is not the last word any more.
+            self.means.desk.take_order()?;
             self.obey(order)?;
         }
         loop {
@@ -234,6 +236,11 @@ impl<'a, P: Platform, C: Clock> Runner<'a, P, C> {
     /// Gives the new version all requests.
     async fn promote(&mut self) -> Result<()> {
         self.start_instances().await?;
+        let ready = |one: &Instance| one.ready && one.version == self.state.plan.to;
+        if !self.instances().await?.iter().any(ready) {
+            let reason = watch::deserted(&self.state);
+            return self.decide(Phase::GoingBack, reason, None);
+        }
         self.put_in_force(&self.state.shift.at(100)).await?;
         self.decide(Phase::Completed, self.state.reason.clone(), None)
     }

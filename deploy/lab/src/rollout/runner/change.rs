@@ -109,7 +109,7 @@ impl<P: Platform, C: Clock> Runner<'_, P, C> {
         Ok(())
     }
 
-    async fn instances(&self) -> Result<Vec<Instance>> {
+    pub(super) async fn instances(&self) -> Result<Vec<Instance>> {
         watch::instances(self.means.platform, self.state.service).await
     }
 }

@@ -138,13 +138,12 @@ impl Watch {
             agreement_of_all: &all,
         };
         let findings = judge(&state.plan, state.service, evidence);
-        let deserted = || format!("{} has no ready instance", state.plan.to);
         Look {
             findings,
             old,
             new,
             agreement,
-            trouble: self.deserted.then(deserted),
+            trouble: self.deserted.then(|| deserted(state)),
         }
     }
 }
@@ -154,6 +153,11 @@ pub(super) async fn instances(platform: &impl Platform, service: Service) -> Res
     let mut instances = platform.instances().await?;
     instances.retain(|instance| instance.service == service.name());
     Ok(instances)
+}
+
+/// Why a rollout goes back whose new version is not there.
+pub(super) fn deserted(state: &State) -> String {
+    format!("{} has no ready instance", state.plan.to)
 }
 
 /// Why a rollout stops that finds other rules than its own.

@@ -2,22 +2,22 @@
 
 /// A value with its labels.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Sample<'a> {
-    pub(super) name: &'a str,
+pub(crate) struct Sample<'a> {
+    pub(crate) name: &'a str,
     labels: Vec<(&'a str, &'a str)>,
-    pub(super) value: u64,
+    pub(crate) value: u64,
 }
 
 impl<'a> Sample<'a> {
     /// A label's value, empty where there is none.
-    pub(super) fn label(&self, name: &str) -> &'a str {
+    pub(crate) fn label(&self, name: &str) -> &'a str {
         let found = self.labels.iter().find(|(label, _)| *label == name);
         found.map_or("", |(_, value)| *value)
     }
 }
 
 /// Every count in `text`. What is no count (a help line, a negative or broken number) is left out.
-pub(super) fn samples(text: &str) -> impl Iterator<Item = Sample<'_>> {
+pub(crate) fn samples(text: &str) -> impl Iterator<Item = Sample<'_>> {
     text.lines().filter_map(sample)
 }
 
