@@ -1,6 +1,7 @@
 //! Asks a running istiod what the rules mean, keeps its answers, and compares them with ours.
 #![allow(clippy::print_stderr, reason = "a command-line tool")]
 
+use std::collections::BTreeSet;
 use std::process::ExitCode;
 
 use airside_conformance::case::Case;
@@ -38,22 +39,27 @@ async fn main() -> ExitCode {
     }
 }
 
+/// The cases whose name begins like this, and those that their fixtures are written against.
+fn wanted(start: &str) -> anyhow::Result<Vec<Case>> {
+    let mut cases = Case::all()?;
+    let named = cases.iter().filter(|case| case.name.starts_with(start));
+    let bases: BTreeSet<String> = named.clone().filter_map(|case| case.base.clone()).collect();
+    anyhow::ensure!(named.count() > 0, "no case begins like `{start}`");
+    // What is only a base of a base comes first of all.
+    let needed = |case: &Case| case.base.is_none() || bases.contains(&case.name);
+    cases.retain(|case| case.name.starts_with(start) || needed(case));
+    Ok(cases)
+}
+
 /// Whether everything holds.
 async fn renew(arguments: &Arguments) -> anyhow::Result<bool> {
-    let cases = Case::all()?;
+    let cases = wanted(&arguments.only)?;
     let mut istiod = Istiod::reach(&arguments.istiod).await?;
     say!("istiod {}", istiod.version());
     let (mut before, mut now) = (Fixtures::default(), Fixtures::default());
     let mut review = Review::default();
     let mut unknown = 0;
     for case in &cases {
-        let wanted = case.name.starts_with(&arguments.only);
-        let needed = cases
-            .iter()
-            .any(|other| other.base.as_ref() == Some(&case.name));
-        if !wanted && !needed {
-            continue;
-        }
         let said = istiod.ask(case).await?;
         let old = before.read(case).ok().cloned();
         now.write(case, istiod.version(), said.clone())?;

@@ -10,8 +10,8 @@ use http::uri::PathAndQuery;
 use prost_types::value::Kind;
 use prost_types::{Struct, Value};
 use tokio::sync::mpsc;
-use tokio::task::JoinHandle;
 use tokio_stream::wrappers::ReceiverStream;
+use tokio_util::task::AbortOnDropHandle;
 use tonic::Streaming;
 use tonic::client::Grpc;
 use tonic::transport::Endpoint;
@@ -108,12 +108,8 @@ fn text(text: &str) -> Value {
 
 /// A proxy that istiod takes for connected, for as long as this lives.
 #[derive(Debug)]
-pub struct Connection(JoinHandle<()>);
-
-impl Drop for Connection {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
+pub struct Connection {
+    _acknowledgements: AbortOnDropHandle<()>,
 }
 
 /// Connects a proxy that wants all clusters and these route configurations.
@@ -155,11 +151,10 @@ pub async fn connect(
         .await
         .context("istiod refuses to talk to a proxy")?;
     let wanted = BTreeMap::from(wanted);
-    Ok(Connection(tokio::spawn(acknowledge(
-        responses.into_inner(),
-        requests,
-        wanted,
-    ))))
+    let task = tokio::spawn(acknowledge(responses.into_inner(), requests, wanted));
+    Ok(Connection {
+        _acknowledgements: AbortOnDropHandle::new(task),
+    })
 }
 
 /// Says yes to everything until the stream ends.

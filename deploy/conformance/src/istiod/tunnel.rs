@@ -6,6 +6,7 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
+use tokio_util::task::AbortOnDropHandle;
 
 /// Where istiod serves proxies without TLS, and where it answers `/debug`.
 const PORTS: [u16; 2] = [15010, 15014];
@@ -15,6 +16,8 @@ const DEADLINE: Duration = Duration::from_secs(20);
 #[derive(Debug)]
 pub(super) struct Tunnel {
     _kubectl: Child,
+    /// Reads on, because a line for each connection follows, and nobody listening would end kubectl.
+    _reader: AbortOnDropHandle<()>,
     local: [u16; 2],
 }
 
@@ -45,6 +48,9 @@ impl Tunnel {
         }
         Ok(Self {
             _kubectl: kubectl,
+            _reader: AbortOnDropHandle::new(tokio::spawn(async move {
+                while let Ok(Some(_)) = lines.next_line().await {}
+            })),
             local,
         })
     }
