@@ -1,4 +1,4 @@
-//! Envoy's memory: at rest, after work, and with many clusters.
+//! Envoy's memory: at rest, after work, and with more clusters.
 
 use std::fmt::Write as _;
 
@@ -7,8 +7,9 @@ use anyhow::{Context as _, Result};
 
 use crate::running::Running;
 
-/// Subsets that are added to one service; each makes a cluster for each of its two ports.
-const SUBSETS: [usize; 2] = [100, 500];
+/// Subsets that are added to one service; each makes a cluster for each of its two ports. Envoy watches a file for each
+/// cluster, and Linux gives a user 128 watchers unless told otherwise.
+const SUBSETS: [usize; 2] = [10, 30];
 
 /// What was noted, in order.
 pub(super) struct Memory {
@@ -43,15 +44,15 @@ impl Memory {
         Ok(count.context("no count of clusters")?.parse()?)
     }
 
-    /// Notes it with many clusters, and again without them.
+    /// Notes it with more clusters, and again without them.
     pub(super) async fn grow(&mut self, mesh: &Running<'_>) -> Result<()> {
         for subsets in SUBSETS {
-            let file = mesh.file("many.yaml");
+            let file = mesh.file("subsets.yaml");
             std::fs::write(&file, rule_of(subsets)?)?;
             mesh.mesh
                 .said("apply", &["-f", &file.display().to_string()])
                 .await?;
-            self.note("many subsets").await?;
+            self.note("more subsets").await?;
         }
         mesh.mesh.said("reset", &[]).await?;
         self.note("back to the default rules").await
@@ -75,7 +76,7 @@ fn rule_of(subsets: usize) -> Result<String> {
         "apiVersion: networking.istio.io/v1\nkind: DestinationRule\nmetadata: {name: momentum}\nspec:\n  host: momentum\n  subsets:\n  - {name: v1, labels: {version: v1}}\n",
     );
     for subset in 0..subsets {
-        writeln!(rule, "  - {{name: many-{subset}, labels: {{version: v1}}}}")?;
+        writeln!(rule, "  - {{name: more-{subset}, labels: {{version: v1}}}}")?;
     }
     Ok(rule)
 }

@@ -23,6 +23,8 @@ impl<'a> Running<'a> {
         fs::write(&topology, with_intake()?)?;
         let topology = topology.display().to_string();
         let mesh = LocalMesh::start(case, &[("--topology", &topology)]).await?;
+        // They stream from the start, and their frames would be measured with the others.
+        mesh.said("cameras", &["stop"]).await?;
         let status: Value = serde_json::from_str(&mesh.said("status", &["--json"]).await?)?;
         let origin = |name: &str| -> Result<String> {
             let address = status["owner"]["addresses"][name].as_str();
