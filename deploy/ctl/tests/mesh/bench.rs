@@ -189,7 +189,7 @@ fn free_addresses() -> [SocketAddr; 3] {
 type Body = BoxBody<Bytes, hyper::Error>;
 
 /// A service that says who it is: `<name> <method> <path>`. A POST gets its own body back as it
-/// arrives, `/slow` takes a while. HTTP/1.1 and h2c on one port.
+/// arrives; `/slow` takes it in whole, waits and gives it back. HTTP/1.1 and h2c on one port.
 struct Upstream {
     address: SocketAddr,
     stop: CancellationToken,
@@ -239,10 +239,14 @@ async fn serve(listener: tokio::net::TcpListener, name: String, stop: Cancellati
 }
 
 async fn answer(name: String, request: Request<Incoming>) -> Result<Response<Body>, hyper::Error> {
-    if request.uri().path() == "/slow" {
-        tokio::time::sleep(SLOW).await;
+    if request.uri().path() != "/slow" {
+        return Ok(said(&name, request));
     }
-    Ok(said(&name, request))
+    // Taken in whole before it is answered, as the services do.
+    let taken = request.into_body().collect().await?;
+    tokio::time::sleep(SLOW).await;
+    let body = Full::from(taken.to_bytes()).map_err(|never| match never {});
+    Ok(Response::new(body.boxed()))
 }
 
 fn said(name: &str, request: Request<Incoming>) -> Response<Body> {
