@@ -75,11 +75,7 @@ async fn a_mesh_from_start_to_end() {
 
     let load = local.run(&["load", "--requests", "5"]);
     assert!(load.status.success());
-    assert!(
-        text(&load).contains("cpanel-v1-0  5  "),
-        "{}",
-        text(&load)
-    );
+    assert!(text(&load).contains("cpanel-v1-0  5  "), "{}", text(&load));
 
     let before = pids(&local.snapshot().expect("it answers"));
     let asked = Instant::now();
