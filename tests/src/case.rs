@@ -44,7 +44,7 @@ pub fn case(name: &str, test: impl AsyncFnOnce(&Case) -> Result<()>) {
     case_within(DEADLINE, name, test);
 }
 
-/// Runs what takes longer than a test, a benchmark.
+/// Runs what takes longer than other tests: a benchmark, all experiments.
 ///
 /// # Panics
 /// When it fails or exceeds this deadline.
