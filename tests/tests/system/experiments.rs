@@ -139,7 +139,7 @@ async fn wrong_rules_do_not_hold(mesh: &LocalMesh<'_>) -> Result<()> {
         (
             "retries",
             ["attempts: 3", "retryOn: 5xx"],
-            ["attempts: 0", "retryOn: reset"],
+            ["attempts: 1", "retryOn: reset"],
         ),
     ] {
         let text = fs::read_to_string(repository().join(format!("deploy/istio/{name}.yaml")))?;
