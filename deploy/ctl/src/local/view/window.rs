@@ -1,8 +1,7 @@
 //! What Envoy counted in the last minute, from counters that only ever grow, or start again.
 //!
 //! A counter belongs to one instance in one cluster. One that is smaller than before has started again: all that it shows is
-//! new. One that was not there before is new as well, unless it is the first reading of all, which only says where the
-//! counters stand.
+//! new. One that was not there before is new as well, also at the first reading: the view is there before its Envoy.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
@@ -40,8 +39,8 @@ type Key = (String, SocketAddr);
 /// The last minute.
 #[derive(Debug, Default)]
 pub(super) struct Window {
-    /// The counters at the last reading; none before the first.
-    last: Option<BTreeMap<Key, Counts>>,
+    /// The counters at the last reading.
+    last: BTreeMap<Key, Counts>,
     /// What each instance gained between two readings, oldest first.
     gained: VecDeque<(Instant, BTreeMap<String, Counts>)>,
 }
@@ -53,14 +52,12 @@ impl Window {
         let mut standing = BTreeMap::new();
         for reading in readings {
             let key = (reading.cluster.clone(), reading.address);
-            if let Some(last) = &self.last {
-                let before = last.get(&key).copied().unwrap_or_default();
-                let sum = gained.entry(reading.instance.clone()).or_default();
-                *sum += gain(before, reading.counts);
-            }
+            let before = self.last.get(&key).copied().unwrap_or_default();
+            let sum = gained.entry(reading.instance.clone()).or_default();
+            *sum += gain(before, reading.counts);
             standing.insert(key, reading.counts);
         }
-        self.last = Some(standing);
+        self.last = standing;
         self.gained.push_back((now, gained));
         while let Some((taken, _)) = self.gained.front()
             && now.duration_since(*taken) >= LENGTH
@@ -120,18 +117,18 @@ mod tests {
     const SECOND: Duration = Duration::from_secs(1);
 
     #[test]
-    fn only_what_came_since_the_first_reading_counts() {
+    fn what_came_before_the_first_reading_counts_as_well() {
         let start = Instant::now();
         let mut window = Window::default();
-        window.take(start, &[reading("a", "c", 1, 1000, 10)]);
-        assert_eq!(requests(&window, start, "a"), 0);
-        window.take(start + SECOND, &[reading("a", "c", 1, 1005, 12)]);
+        window.take(start, &[reading("a", "c", 1, 26, 1)]);
+        assert_eq!(requests(&window, start, "a"), 26);
+        window.take(start + SECOND, &[reading("a", "c", 1, 31, 3)]);
         let sums = window.sums(start + SECOND);
-        let five = Counts {
-            requests: 5,
-            errors: 2,
+        let all = Counts {
+            requests: 31,
+            errors: 3,
         };
-        assert_eq!(sums.get("a"), Some(&five));
+        assert_eq!(sums.get("a"), Some(&all));
     }
 
     #[test]
@@ -150,13 +147,13 @@ mod tests {
         let mut window = Window::default();
         window.take(start, &[reading("a", "c", 1, 100, 0)]);
         window.take(start + SECOND, &[reading("a", "c", 1, 4, 1)]);
-        assert_eq!(requests(&window, start + SECOND, "a"), 4);
+        assert_eq!(requests(&window, start + SECOND, "a"), 104);
         // Its program was started again: another address, and its counter begins at zero.
         window.take(start + 2 * SECOND, &[reading("a", "c", 2, 6, 0)]);
-        assert_eq!(requests(&window, start + 2 * SECOND, "a"), 10);
+        assert_eq!(requests(&window, start + 2 * SECOND, "a"), 110);
         // The old address comes back: it was away, so its counter began at zero as well.
         window.take(start + 3 * SECOND, &[reading("a", "c", 1, 9, 0)]);
-        assert_eq!(requests(&window, start + 3 * SECOND, "a"), 19);
+        assert_eq!(requests(&window, start + 3 * SECOND, "a"), 119);
     }
 
     #[test]
@@ -180,7 +177,7 @@ mod tests {
             let mut window = Window::default();
             let mut counter = 500;
             window.take(start, &[reading("a", "c", 1, counter, 0)]);
-            let (mut came, mut now) = (0, start);
+            let (mut came, mut now) = (counter, start);
             for (more, restart) in steps {
                 now += SECOND;
                 // A counter that starts again below where it stood can be told apart; one that overtook cannot.
