@@ -2,6 +2,8 @@
 //!
 //! It stands between capture and spool. What it keeps back is counted as gated and costs nothing further.
 
+pub mod settings;
+
 use crate::capture::Picture;
 
 /// Decides picture by picture, in the order of capture; may learn from what it sees.

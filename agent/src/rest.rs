@@ -1,6 +1,7 @@
 //! The REST interface: `/state`, `/stream` and `/frame` of each camera. The bare paths mean the first.
 
 mod accept;
+pub mod settings;
 
 use std::sync::Arc;
 

@@ -14,6 +14,7 @@
 //!                     shed (the oldest that is not in flight)
 //! ```
 
+pub mod settings;
 mod window;
 
 use airside_core::FrameId;

@@ -16,6 +16,7 @@
 
 mod credit;
 mod post;
+pub mod settings;
 mod stream;
 
 use std::{sync::Arc, time::Duration};

@@ -28,6 +28,7 @@ pub mod readiness;
 pub mod replay;
 pub mod service;
 mod standard;
+pub mod text;
 
 pub use fault::Fault;
 pub use identity::Identity;

@@ -64,12 +64,13 @@ pub fn origin(text: &str) -> Result<Uri, String> {
         .map_err(|_| expected())
 }
 
-/// Reads a size in bytes: a number, `KiB` or `MiB` behind it or nothing.
+/// Reads a size in bytes: a number, `KiB`, `MiB` or `GiB` behind it or nothing.
 ///
 /// # Errors
 /// What is no size, with the accepted form.
 pub fn bytes(text: &str) -> Result<usize, String> {
     let (number, unit) = match text {
+        text if text.ends_with("GiB") => (text.trim_end_matches("GiB"), 1 << 30),
         text if text.ends_with("MiB") => (text.trim_end_matches("MiB"), 1 << 20),
         text if text.ends_with("KiB") => (text.trim_end_matches("KiB"), 1 << 10),
         text => (text, 1),
@@ -79,7 +80,7 @@ pub fn bytes(text: &str) -> Result<usize, String> {
         .parse::<usize>()
         .ok()
         .and_then(|number| number.checked_mul(unit))
-        .ok_or_else(|| "expected a number of bytes, KiB or MiB, e.g. 16MiB".to_owned())
+        .ok_or_else(|| "expected a number of bytes, KiB, MiB or GiB, e.g. 16MiB".to_owned())
 }
 
 #[cfg(test)]
@@ -118,6 +119,7 @@ mod tests {
     #[test]
     fn sizes() {
         assert_eq!(bytes("16MiB"), Ok(16 << 20));
+        assert_eq!(bytes("2GiB"), Ok(2 << 30));
         assert_eq!(bytes("100"), Ok(100));
         assert!(bytes("1GB").is_err());
     }

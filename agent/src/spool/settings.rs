@@ -1,0 +1,52 @@
+//! Settings of the spool: the table `[spool]` of the configuration file.
+
+use std::{path::PathBuf, time::Duration};
+
+use airside_runtime::text;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// How frames are kept on disk until they are acknowledged.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Settings {
+    /// Most bytes on disk for each camera.
+    #[serde(with = "text::bytes")]
+    #[schemars(with = "String")]
+    pub size: usize,
+    /// Frames that waited for so long are given up.
+    #[serde(with = "text::duration")]
+    #[schemars(with = "String")]
+    pub age: Duration,
+    /// What is done when the spool is full.
+    pub policy: Policy,
+    /// After a power failure at most the frames of this time are lost; `"0s"` waits for the disk at every frame.
+    #[serde(with = "text::duration")]
+    #[schemars(with = "String")]
+    pub sync: Duration,
+    /// File with a key of 32 bytes (base64) with which frames are encrypted on disk; none leaves them plain.
+    pub key_file: Option<PathBuf>,
+}
+
+/// What is done when the spool is full.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Policy {
+    /// The oldest frame gives way to the newest.
+    #[default]
+    DropOldest,
+    /// The camera stops until there is room again.
+    StopCapture,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            size: 2 << 30,
+            age: Duration::from_secs(7 * 86_400),
+            policy: Policy::default(),
+            sync: Duration::from_secs(1),
+            key_file: None,
+        }
+    }
+}
