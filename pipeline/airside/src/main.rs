@@ -83,7 +83,7 @@ impl Role {
 }
 
 fn main() -> ExitCode {
-    let loaded = match config::load::<Cli>(env::args_os(), &[]) {
+    let loaded = match config::load::<Cli, config::NoTables>(env::args_os(), &[]) {
         Ok(loaded) => loaded,
         Err(error) if error.exit_code() == 0 => {
             print!("{error}");

@@ -1,31 +1,60 @@
 //! Settings: flags before environment before file before defaults, through one clap struct.
 //!
 //! The file (`--config FILE` or `AIRSIDE_CONFIG`) is TOML; its keys are the long names of the flags. A file's value
-//! becomes the flag's default, so that clap alone decides what is accepted and what comes first.
+//! becomes the flag's default, so that clap alone decides what is accepted and what comes first. Tables beside the flags are
+//! read by serde.
 
-use std::{
-    env,
-    ffi::OsString,
-    fmt::Write as _,
-    fs,
-    path::{Path, PathBuf},
-};
+mod document;
+
+use std::{env, error::Error as _, ffi::OsString, fmt, fs, path::PathBuf};
 
 use clap::{
     ArgMatches, Command, CommandFactory, FromArgMatches, error::ContextKind, parser::ValueSource,
 };
+use serde::{Deserialize, de::DeserializeOwned};
+
+pub use self::document::{Document, Mistake, Place};
 
 /// What was read, and where each value came from.
 #[derive(Debug)]
-pub struct Loaded<T> {
+pub struct Loaded<T, S> {
     /// The settings in force.
     pub settings: T,
-    /// The file that was read, if any.
-    pub file: Option<PathBuf>,
-    /// What the file holds beside flags: the keys that the caller of [`load`] named as structured.
-    pub structured: toml::Table,
-    /// The settings in force as a table, one line a setting, for `--check`.
-    pub in_force: String,
+    /// What the document holds beside flags: the keys that the caller of [`load`] named as tables.
+    pub tables: S,
+    /// The document that was read; empty and without a name if there is none.
+    pub document: Document,
+    /// The flags in force, for `--check`.
+    pub in_force: InForce,
+}
+
+/// For programs whose file holds flags alone.
+#[derive(Clone, Copy, Debug, Deserialize)]
+pub struct NoTables {}
+
+/// The flags in force; shown as a table, one line a flag.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InForce(pub Vec<Flag>);
+
+/// A flag in force.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Flag {
+    /// Its long name.
+    pub key: String,
+    /// Its value as it was given; `None` without one.
+    pub value: Option<String>,
+    /// `flag`, `environment`, `file` or `default`.
+    pub origin: &'static str,
+}
+
+impl fmt::Display for InForce {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for Flag { key, value, origin } in &self.0 {
+            let value = value.as_deref().unwrap_or("(none)");
+            writeln!(f, "{key:<24} {value:<40} {origin}")?;
+        }
+        Ok(())
+    }
 }
 
 /// Settings that are refused. Shown as it is; [`exit_code`](Self::exit_code) says how to end.
@@ -34,6 +63,14 @@ pub enum Error {
     /// A flag or a variable (also the request for help, which is no failure).
     #[error("{0}")]
     Arguments(clap::Error),
+    /// A flag or a variable whose value must not be shown.
+    #[error("error: --{key}: {reason}")]
+    Flag {
+        /// Its long name.
+        key: String,
+        /// What was wrong and what is accepted.
+        reason: String,
+    },
     /// The file cannot be read.
     #[error("error: cannot read the configuration file {}: {source}", file.display())]
     Unreadable {
@@ -42,24 +79,30 @@ pub enum Error {
         /// Why.
         source: std::io::Error,
     },
-    /// The file is no TOML.
-    #[error("error: {} is no valid TOML: {source}", file.display())]
-    Malformed {
-        /// The file.
-        file: PathBuf,
-        /// Where and why.
-        source: Box<toml::de::Error>,
-    },
-    /// A key of the file is unknown or its value is refused.
-    #[error("error: in {}: key '{key}': {reason}", file.display())]
-    Key {
-        /// The file.
-        file: PathBuf,
-        /// The key.
-        key: String,
-        /// What was wrong and what is accepted.
-        reason: String,
-    },
+    /// The document says what is not accepted: all of it, in the order of the document.
+    #[error("{}", lines(.0))]
+    Mistakes(Vec<Mistake>),
+}
+
+fn lines(mistakes: &[Mistake]) -> String {
+    let lines: Vec<_> = mistakes
+        .iter()
+        .map(|mistake| format!("error: {mistake}"))
+        .collect();
+    lines.join("\n")
+}
+
+impl From<Vec<Mistake>> for Error {
+    fn from(mut mistakes: Vec<Mistake>) -> Self {
+        mistakes.sort_by_key(|mistake| mistake.place);
+        Self::Mistakes(mistakes)
+    }
+}
+
+impl From<Mistake> for Error {
+    fn from(mistake: Mistake) -> Self {
+        Self::Mistakes(vec![mistake])
+    }
 }
 
 impl Error {
@@ -74,55 +117,91 @@ impl Error {
 }
 
 /// Reads the settings of a program from its arguments (the first is the program's name), the environment and the
-/// file that `--config` or `AIRSIDE_CONFIG` names. `structured` lists keys of the file that are no flags;
-/// they are handed back unread.
+/// file that `--config` or `AIRSIDE_CONFIG` names. `tables` lists the keys of the file that are no flags;
+/// they are read into `S`.
 ///
 /// # Errors
 /// Names the flag, variable or key, its value and what is accepted.
-pub fn load<T>(
+pub fn load<T, S>(
     args: impl IntoIterator<Item = OsString>,
-    structured: &[&str],
-) -> Result<Loaded<T>, Error>
+    tables: &[&str],
+) -> Result<Loaded<T, S>, Error>
 where
     T: CommandFactory + FromArgMatches,
+    S: DeserializeOwned,
 {
     let args: Vec<OsString> = args.into_iter().collect();
-    let path = subcommands(&T::command(), &args);
-    let file = config_file(&args);
-    let mut table = match &file {
-        Some(file) => read(file)?,
-        None => toml::Table::new(),
+    let document = match config_file(&args) {
+        Some(file) => match fs::read_to_string(&file) {
+            Ok(text) => Document::new(file, text),
+            Err(source) => return Err(Error::Unreadable { file, source }),
+        },
+        None => Document::default(),
     };
-    let kept: toml::Table = structured
-        .iter()
-        .filter_map(|key| table.remove_entry(*key))
-        .collect();
-    let mut command = T::command();
-    if let Some(file) = &file {
-        command = apply(command, &path, &table, file)?;
-    }
-    let matches = command
-        .clone()
-        .try_get_matches_from(&args)
-        .map_err(|error| explain(error, &table, file.as_deref()))?;
+    load_with(args, document, tables)
+}
+
+/// As [`load`], with this document in place of the file.
+///
+/// # Errors
+/// Names the flag, variable or key, its value and what is accepted.
+pub fn load_with<T, S>(
+    args: impl IntoIterator<Item = OsString>,
+    document: Document,
+    tables: &[&str],
+) -> Result<Loaded<T, S>, Error>
+where
+    T: CommandFactory + FromArgMatches,
+    S: DeserializeOwned,
+{
+    let args: Vec<OsString> = args.into_iter().collect();
+    let mut table = document.table()?;
+    table.retain(|key, _| !tables.contains(&key));
+    let mut mistakes = Vec::new();
+    let typed = document.typed(tables, &mut mistakes);
+    let plain = T::command();
+    let path = described(&plain, &args);
+    let (command, matches) = loop {
+        let command = apply(plain.clone(), &path, &mut table, &document, &mut mistakes);
+        match command.clone().try_get_matches_from(&args) {
+            Ok(matches) => break (command, matches),
+            // Without the value that is refused the next one is found.
+            Err(error) => mistakes.push(explain(error, &mut table, &document)?),
+        }
+    };
+    let (Some(tables), true) = (typed, mistakes.is_empty()) else {
+        return Err(mistakes.into());
+    };
     let settings = T::from_arg_matches(&matches).map_err(Error::Arguments)?;
     Ok(Loaded {
         settings,
+        tables,
         in_force: in_force(&command, &path, &matches, &table),
-        file,
-        structured: kept,
+        document,
     })
 }
 
-/// The names of the subcommands in the arguments, outermost first.
-fn subcommands(command: &Command, args: &[OsString]) -> Vec<String> {
+/// The subcommands that lead to the command whose flags the file holds: the first one with `--config`.
+fn described(command: &Command, args: &[OsString]) -> Vec<String> {
     let mut path = Vec::new();
-    let mut current = command;
-    for arg in args.iter().skip(1).filter_map(|arg| arg.to_str()) {
-        if let Some(found) = current.find_subcommand(arg) {
-            path.push(arg.to_owned());
-            current = found;
-        }
+    let given = command.clone().ignore_errors(true);
+    let Ok(matches) = given.try_get_matches_from(args) else {
+        return path;
+    };
+    let (mut command, mut matches) = (command, &matches);
+    let takes_file = |command: &Command| {
+        let mut args = command.get_arguments();
+        args.any(|arg| arg.get_long() == Some("config"))
+    };
+    while !takes_file(command) {
+        let Some((name, inner)) = matches.subcommand() else {
+            break;
+        };
+        let Some(found) = command.find_subcommand(name) else {
+            break;
+        };
+        path.push(name.to_owned());
+        (command, matches) = (found, inner);
     }
     path
 }
@@ -142,52 +221,40 @@ fn config_file(args: &[OsString]) -> Option<PathBuf> {
         .map(PathBuf::from)
 }
 
-fn read(file: &Path) -> Result<toml::Table, Error> {
-    let text = fs::read_to_string(file).map_err(|source| Error::Unreadable {
-        file: file.to_owned(),
-        source,
-    })?;
-    text.parse().map_err(|source| Error::Malformed {
-        file: file.to_owned(),
-        source: Box::new(source),
-    })
-}
-
-/// Makes the file's values the defaults of the flags they name.
+/// Makes the document's values the defaults of the flags they name; takes out of `table` what names none.
 fn apply(
     command: Command,
     path: &[String],
-    table: &toml::Table,
-    file: &Path,
-) -> Result<Command, Error> {
+    table: &mut toml::Table,
+    document: &Document,
+    mistakes: &mut Vec<Mistake>,
+) -> Command {
     if let Some((name, rest)) = path.split_first() {
         let inner = command.find_subcommand(name).cloned().unwrap_or_default();
-        let inner = apply(inner, rest, table, file)?;
-        return Ok(command.mut_subcommand(name, |_| inner));
+        let inner = apply(inner, rest, table, document, mistakes);
+        return command.mut_subcommand(name, |_| inner);
     }
-    let refuse = |key: &str, reason: String| Error::Key {
-        file: file.to_owned(),
-        key: key.to_owned(),
-        reason,
-    };
-    table.iter().try_fold(command, |command, (key, value)| {
-        let known = command.get_arguments().find(|arg| {
-            arg.get_long() == Some(key) && !matches!(key.as_str(), "config" | "check" | "help")
-        });
-        let Some(id) = known.map(|arg| arg.get_id().clone()) else {
-            return Err(refuse(
-                key,
-                format!("unknown; expected one of {}", keys(&command)),
-            ));
+    let mut command = command;
+    let known = keys(&command);
+    table.retain(|key, value| {
+        let mut refuse = |reason: &str| {
+            mistakes.push(document.mistake(key, reason));
+            false
         };
-        let values = scalars(value).ok_or_else(|| {
-            refuse(
-                key,
-                "expected a string, a number, true or false, or a list of these".to_owned(),
-            )
-        })?;
-        Ok(command.mut_arg(id, |arg| arg.default_values(values).required(false)))
-    })
+        let named = command.get_arguments().find(|arg| {
+            arg.get_long() == Some(key) && !matches!(key, "config" | "check" | "help")
+        });
+        let Some(id) = named.map(|arg| arg.get_id().clone()) else {
+            return refuse(&format!("unknown; expected one of {known}"));
+        };
+        let Some(values) = scalars(value) else {
+            return refuse("expected a string, a number, true or false, or a list of these");
+        };
+        let plain = std::mem::take(&mut command);
+        command = plain.mut_arg(id, |arg| arg.default_values(values).required(false));
+        true
+    });
+    command
 }
 
 fn keys(command: &Command) -> String {
@@ -217,8 +284,12 @@ fn scalars(value: &toml::Value) -> Option<Vec<String>> {
     }
 }
 
-/// clap blames a flag for a value that came from the file: name the file instead.
-fn explain(error: clap::Error, table: &toml::Table, file: Option<&Path>) -> Error {
+/// clap blames a flag for a value that came from the document: blames the key instead, and takes it out.
+fn explain(
+    error: clap::Error,
+    table: &mut toml::Table,
+    document: &Document,
+) -> Result<Mistake, Error> {
     let blamed = error
         .get(ContextKind::InvalidArg)
         .map(ToString::to_string)
@@ -226,23 +297,32 @@ fn explain(error: clap::Error, table: &toml::Table, file: Option<&Path>) -> Erro
     let value = error
         .get(ContextKind::InvalidValue)
         .map(ToString::to_string);
-    match (blamed, value, file) {
-        (Some(key), Some(value), Some(file))
-            if table
-                .get(&key)
-                .and_then(scalars)
-                .is_some_and(|values| values.contains(&value)) =>
-        {
-            let reason = error.to_string();
-            let reason = reason.lines().next().unwrap_or_default();
-            Error::Key {
-                file: file.to_owned(),
-                reason: reason.strip_prefix("error: ").unwrap_or(reason).to_owned(),
-                key,
-            }
-        }
-        _ => Error::Arguments(error),
+    let (Some(key), Some(value)) = (blamed, value) else {
+        return Err(Error::Arguments(error));
+    };
+    let of_file = table.get(&key).and_then(scalars);
+    let of_file = of_file.is_some_and(|values| values.contains(&value));
+    // An address may hold a password; its parser says by itself what it was given, without it.
+    let secret = value.contains('@');
+    let reason = match error.source() {
+        Some(reason) if secret => reason.to_string(),
+        Some(reason) => format!("'{value}' is refused: {reason}"),
+        None => without_prefix(&error),
+    };
+    if of_file {
+        table.remove(&key);
+        Ok(document.mistake(&key, reason))
+    } else if secret {
+        Err(Error::Flag { key, reason })
+    } else {
+        Err(Error::Arguments(error))
     }
+}
+
+fn without_prefix(error: &clap::Error) -> String {
+    let text = error.to_string();
+    let line = text.lines().next().unwrap_or_default();
+    line.strip_prefix("error: ").unwrap_or(line).to_owned()
 }
 
 fn in_force(
@@ -250,7 +330,7 @@ fn in_force(
     path: &[String],
     matches: &ArgMatches,
     table: &toml::Table,
-) -> String {
+) -> InForce {
     let (mut command, mut matches) = (command, matches);
     for name in path {
         if let (Some(inner), Some(found)) = (
@@ -260,32 +340,27 @@ fn in_force(
             (command, matches) = (inner, found);
         }
     }
-    let mut text = String::new();
-    for arg in command.get_arguments() {
-        let Some(key) = arg
+    let flag = |arg: &clap::Arg| {
+        let key = arg
             .get_long()
-            .filter(|key| !matches!(*key, "check" | "help"))
-        else {
-            continue;
-        };
-        let values = matches.try_get_raw(arg.get_id().as_str()).ok().flatten();
-        let value = values.map_or_else(
-            || "(none)".to_owned(),
-            |values| {
-                let values: Vec<_> = values.map(|value| value.to_string_lossy()).collect();
-                values.join(" ")
+            .filter(|key| !matches!(*key, "check" | "help"))?;
+        let id = arg.get_id().as_str();
+        let values = matches.try_get_raw(id).ok().flatten().map(|values| {
+            let values: Vec<_> = values.map(|value| value.to_string_lossy()).collect();
+            values.join(" ")
+        });
+        Some(Flag {
+            key: key.to_owned(),
+            value: values,
+            origin: match matches.value_source(id) {
+                Some(ValueSource::CommandLine) => "flag",
+                Some(ValueSource::EnvVariable) => "environment",
+                Some(_) if table.contains_key(key) => "file",
+                _ => "default",
             },
-        );
-        let source = match matches.value_source(arg.get_id().as_str()) {
-            Some(ValueSource::CommandLine) => "flag",
-            Some(ValueSource::EnvVariable) => "environment",
-            Some(_) if table.contains_key(key) => "file",
-            _ => "default",
-        };
-        // Writing to a String does not fail.
-        let _ = writeln!(text, "{key:<24} {value:<40} {source}");
-    }
-    text
+        })
+    };
+    InForce(command.get_arguments().filter_map(flag).collect())
 }
 
 #[cfg(test)]
@@ -305,67 +380,120 @@ mod tests {
         #[arg(long)]
         loud: bool,
         /// The file.
-        #[arg(long, env = "AIRSIDE_CONFIG")]
+        #[arg(long, env = "AIRSIDE_CONFIG", global = true)]
         config: Option<PathBuf>,
+        /// What else it can do.
+        #[command(subcommand)]
+        command: Option<Other>,
     }
 
-    fn load_with(file: &str, flags: &[&str]) -> Result<Loaded<Settings>, Error> {
+    #[derive(clap::Subcommand, Debug)]
+    enum Other {
+        /// Something.
+        Show {
+            /// How often.
+            #[arg(long, default_value_t = 1)]
+            times: u16,
+        },
+    }
+
+    #[derive(serde::Deserialize, Debug)]
+    #[serde(default, deny_unknown_fields)]
+    #[derive(Default)]
+    struct Tables {
+        camera: Vec<Camera>,
+        spool: Spool,
+    }
+
+    #[derive(serde::Deserialize, Debug)]
+    #[serde(deny_unknown_fields)]
+    struct Camera {
+        id: u8,
+        #[allow(dead_code, reason = "only read")]
+        name: Option<String>,
+    }
+
+    #[derive(serde::Deserialize, Debug, Default)]
+    #[serde(default, deny_unknown_fields)]
+    struct Spool {
+        size: u8,
+    }
+
+    fn load_with(file: &str, flags: &[&str]) -> Result<Loaded<Settings, Tables>, Error> {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("settings.toml");
         fs::write(&path, file).unwrap();
         let mut args: Vec<OsString> = vec!["program".into(), "--config".into(), path.into()];
         args.extend(flags.iter().map(Into::into));
-        load(args, &["camera"])
+        load(args, &["camera", "spool"])
     }
 
     #[test]
     fn a_flag_comes_before_the_file_and_the_file_before_the_default() {
-        let loaded = load_with(
-            "count = 2\nloud = true\n[[camera]]\nid = 1\n",
-            &["--name", "x"],
-        )
-        .unwrap();
+        let file = "count = 2\nloud = true\n[[camera]]\nid = 1\n[spool]\nsize = 5\n";
+        let loaded = load_with(file, &["--name", "x"]).unwrap();
         assert_eq!(loaded.settings.count, 2);
         assert!(loaded.settings.loud);
         assert_eq!(loaded.settings.name.as_deref(), Some("x"));
-        assert!(loaded.structured.contains_key("camera"));
-        assert!(loaded.in_force.contains("file"), "{}", loaded.in_force);
-        assert_eq!(
-            load_with("count = 2", &["--count", "3"])
-                .unwrap()
-                .settings
-                .count,
-            3
-        );
-        assert_eq!(load_with("", &[]).unwrap().settings.count, 1);
+        assert_eq!((loaded.tables.camera[0].id, loaded.tables.spool.size), (1, 5));
+        let in_force = loaded.in_force.to_string();
+        assert!(in_force.contains("file"), "{in_force}");
+        let count = |file, flags| load_with(file, flags).unwrap().settings.count;
+        assert_eq!(count("count = 2", &["--count", "3"]), 3);
+        assert_eq!(count("", &[]), 1);
+        // The file describes the program, also when it is asked for something else.
+        assert_eq!(count("count = 2", &["--name", "show", "show", "--times", "2"]), 2);
     }
 
     #[test]
-    fn what_is_refused_names_key_value_and_accepted_form() {
-        let error = load_with("cuont = 2", &[]).unwrap_err();
+    fn every_mistake_is_named_with_place_key_value_and_accepted_form() {
+        let file = r#"cuont = 2
+count = 70000
+name = { a = 1 }
+[spool]
+size = "big"
+more = 1
+[[camera]]
+name = "no id"
+[[camera]]
+id = 300
+colour = 1
+"#;
+        let error = load_with(file, &[]).unwrap_err();
         assert_eq!(error.exit_code(), 2);
         let text = error.to_string();
-        assert!(
-            text.contains("'cuont'") && text.contains("count, loud, name"),
-            "{text}"
-        );
-        let text = load_with("count = 70000", &[]).unwrap_err().to_string();
-        assert!(
-            text.contains("'count'") && text.contains("70000") && text.contains("65535"),
-            "{text}"
-        );
-        let text = load_with("count = ", &[]).unwrap_err().to_string();
-        assert!(text.contains("line 1"), "{text}");
-        let text = load_with("count = { a = 1 }", &[]).unwrap_err().to_string();
-        assert!(text.contains("'count'"), "{text}");
+        let lines: Vec<_> = text.lines().collect();
+        let expected = [
+            ("1:1", "key 'cuont': unknown; expected one of count, loud, name"),
+            ("2:1", "key 'count': '70000' is refused: 70000 is not in 0..=65535"),
+            ("3:1", "key 'name': expected a string, a number"),
+            ("5:1", "key 'spool.size': string \"big\" is refused: expected u8"),
+            ("6:1", "key 'spool.more': unknown; expected size"),
+            ("7:1", "key 'camera[0].id': missing"),
+            ("10:1", "key 'camera[1].id': integer `300` is refused: expected u8"),
+            ("11:1", "key 'camera[1].colour': unknown; expected id or name"),
+        ];
+        assert_eq!(lines.len(), expected.len(), "{text}");
+        for (line, (place, message)) in lines.iter().zip(expected) {
+            let wanted = format!("settings.toml:{place}: {message}");
+            assert!(line.contains(&wanted), "{line} instead of {wanted}");
+        }
         let text = load_with("", &["--count", "x"]).unwrap_err().to_string();
         assert!(text.contains("--count") && text.contains("'x'"), "{text}");
     }
 
     #[test]
+    fn what_is_no_toml_is_named_by_its_place_and_not_shown() {
+        let text = load_with("count = 1\nname = \"s3cret\nloud = \n", &[]).unwrap_err().to_string();
+        assert!(text.contains("settings.toml:2:"), "{text}");
+        assert!(text.contains("settings.toml:3:"), "{text}");
+        assert!(!text.contains("s3cret"), "{text}");
+    }
+
+    #[test]
     fn a_missing_file_is_named() {
         let args = ["program", "--config", "/nowhere/a.toml"].map(OsString::from);
-        let error = load::<Settings>(args, &[]).unwrap_err();
+        let error = load::<Settings, Tables>(args, &[]).unwrap_err();
         assert!(error.to_string().contains("/nowhere/a.toml"), "{error}");
     }
 }
