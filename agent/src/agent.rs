@@ -60,7 +60,7 @@ fn spawn(service: &mut Service, settings: &Settings, camera: &Arc<Camera>, metri
         orders: camera.orders().subscribe(),
         mesh: service.mesh().clone(),
         limits: Limits {
-            stream_age: settings.stream_age,
+            stream_age: settings.uplink.stream_age,
             flush: settings.server.drain_timeout,
         },
         link: camera.link().clone(),

@@ -16,7 +16,7 @@ fn main() -> ExitCode {
         Err(error) => return refuse(&error),
     };
     if loaded.flags.server.check {
-        print!("{}", loaded.in_force);
+        print!("{loaded}");
         return ExitCode::SUCCESS;
     }
     loaded.settings.server.log.start();

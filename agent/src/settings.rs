@@ -1,24 +1,33 @@
 //! Settings of the agent: one camera by flags, or several as `[[camera]]` tables in the file.
 
 mod camera_table;
+mod tables;
+mod value;
 
-use std::{ffi::OsString, fmt::Write as _, path::PathBuf, sync::Arc, time::Duration};
+use std::{ffi::OsString, fmt, path::PathBuf, sync::Arc, time::Duration};
 
 use airside_core::{Event, SectionId};
-use airside_runtime::{Server, config, parse};
+use airside_runtime::{
+    Server,
+    config::{self, Document, InForce},
+    parse,
+};
 
-use self::camera_table::CameraTable;
+use self::value::{fps, name, pixels, quality, stall, stream_age, window};
+pub use self::{
+    camera_table::{CameraTable, StreamTable},
+    tables::Tables,
+};
 use crate::{
     assignment::{Assignment, Destination},
     capture::{Format, Location, Source},
-    spool,
+    gate, rest, spool, uplink,
 };
 
 /// Captures cameras and streams their frames to a collector.
 ///
-/// One camera is described by flags; several by `camera` tables in the configuration file, with the keys id, source,
-/// width, height, fps, jpeg-quality, stall and stream = { section, event, destination, extra-info }. What a table leaves
-/// out is taken from the flags.
+/// One camera is described by flags; several by `camera` tables in the configuration file. What a table leaves
+/// out is taken from the flags. `config example` prints a file to start from.
 #[derive(clap::Parser, Clone, Debug)]
 #[command(name = "airside-agent", version, disable_version_flag = true)]
 pub struct Flags {
@@ -75,8 +84,12 @@ pub struct Flags {
     #[arg(long, env = "AIRSIDE_WINDOW_SIZE", default_value = "64MiB", value_name = "SIZE", value_parser = parse::bytes)]
     pub window_size: usize,
     /// Age at which a gRPC stream is replaced by a new one, so that a mesh balances anew.
-    #[arg(long, env = "AIRSIDE_STREAM_AGE", default_value = "60s", value_name = "TIME", value_parser = stream_age)]
-    pub stream_age: Duration,
+    /// [default: as the table uplink says]
+    #[arg(long, env = "AIRSIDE_STREAM_AGE", value_name = "TIME", value_parser = stream_age)]
+    pub stream_age: Option<Duration>,
+    /// Directory that keeps the frames that wait for the collector; without one they wait in memory.
+    #[arg(long, env = "AIRSIDE_STATE_DIR", value_name = "DIRECTORY")]
+    pub state_dir: Option<PathBuf>,
     /// Only try the camera: write pictures into this directory, send nothing, and end.
     #[arg(long, value_name = "DIRECTORY")]
     pub capture: Option<PathBuf>,
@@ -97,10 +110,16 @@ pub struct Settings {
     pub agent: String,
     /// Its cameras; at least one.
     pub cameras: Vec<CameraSettings>,
-    /// Bounds of each camera's window.
+    /// Bounds of each camera's window in memory, used without a state directory.
     pub window: spool::Limits,
-    /// Age at which a stream is replaced.
-    pub stream_age: Duration,
+    /// Where frames are kept until they are acknowledged.
+    pub state_dir: Option<PathBuf>,
+    /// How they are kept there.
+    pub spool: spool::settings::Settings,
+    /// How they travel.
+    pub uplink: uplink::settings::Settings,
+    /// Who may control the agent.
+    pub control: rest::settings::Settings,
 }
 
 /// One camera.
@@ -114,6 +133,36 @@ pub struct CameraSettings {
     pub format: Format,
     /// What it streams from the start on.
     pub start: Option<Assignment>,
+    /// Which pictures are worth sending.
+    pub gate: gate::settings::Settings,
+    /// Areas that are blacked out before a picture leaves the process.
+    pub masks: Vec<gate::settings::Polygon>,
+}
+
+impl fmt::Display for CameraSettings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Format {
+            width,
+            height,
+            fps,
+            jpeg_quality,
+            stall,
+        } = self.format;
+        write!(
+            f,
+            "camera {}: {}, {width}x{height}, {fps} fps, JPEG quality {jpeg_quality}, stall {stall:?}",
+            self.id, self.source
+        )?;
+        match &self.start {
+            Some(Assignment {
+                section,
+                event,
+                destination,
+                ..
+            }) => write!(f, ", streams {event} of section {section} to {destination}"),
+            None => Ok(()),
+        }
+    }
 }
 
 /// What was read.
@@ -122,8 +171,8 @@ pub struct Loaded {
     pub settings: Settings,
     /// The flags behind them.
     pub flags: Flags,
-    /// The settings in force as text, without credentials.
-    pub in_force: String,
+    /// The flags in force, without credentials.
+    pub in_force: InForce,
 }
 
 /// Settings that are refused.
@@ -160,101 +209,105 @@ impl Error {
 /// # Errors
 /// Names the key, its value and what is accepted.
 pub fn load(args: impl IntoIterator<Item = OsString>) -> Result<Loaded, Error> {
-    let loaded = config::load::<Flags>(args, &["camera"])?;
-    let flags = loaded.settings;
-    let file = loaded.file.unwrap_or_default();
-    let cameras = match (loaded.structured.get("camera"), &flags.source) {
-        (Some(_), Some(source)) => return Err(Error::TwoPlaces(source.clone())),
-        (Some(tables), None) => camera_table::read(tables, &file, &flags)?,
-        (None, Some(source)) => vec![CameraTable::of_flags(&flags, source.clone())],
-        (None, None) => return Err(Error::NoCamera),
-    };
-    let in_force = in_force(loaded.in_force, &flags, &cameras);
-    let agent = flags.agent.clone();
-    let settings = Settings {
-        agent: agent.unwrap_or_else(|| flags.server.identity("").instance.to_string()),
-        server: flags.server.clone(),
-        cameras: cameras.into_iter().map(CameraTable::settings).collect(),
-        window: spool::Limits {
-            frames: flags.window,
-            bytes: flags.window_size,
-        },
-        stream_age: flags.stream_age,
-    };
-    Ok(Loaded {
-        settings,
-        flags,
-        in_force,
-    })
+    Loaded::of(config::load(args, Tables::KEYS)?)
 }
 
-/// One line a flag, one a camera. An address is shown without its credentials.
-fn in_force(flags: String, settings: &Flags, cameras: &[CameraTable]) -> String {
-    let lines = flags.lines().map(|line| match &settings.source {
-        Some(source) if line.starts_with("source ") => {
-            let origin = line.rsplit(' ').next().unwrap_or_default();
-            format!("{:<24} {:<40} {origin}\n", "source", source.to_string())
+/// As [`load`], with this document in place of the file.
+///
+/// # Errors
+/// Names the key, its value and what is accepted.
+pub fn load_with(
+    args: impl IntoIterator<Item = OsString>,
+    document: Document,
+) -> Result<Loaded, Error> {
+    Loaded::of(config::load_with(args, document, Tables::KEYS)?)
+}
+
+impl Loaded {
+    fn of(loaded: config::Loaded<Flags, Tables>) -> Result<Self, Error> {
+        let config::Loaded {
+            settings: flags,
+            tables,
+            document,
+            in_force,
+        } = loaded;
+        check(&tables, &document)?;
+        let cameras = match (tables.camera, &flags.source) {
+            (tables, None) if tables.is_empty() => return Err(Error::NoCamera),
+            (tables, None) => tables,
+            (tables, Some(source)) if tables.is_empty() => {
+                vec![CameraTable::of_flags(&flags, source.clone())]
+            }
+            (_, Some(source)) => return Err(Error::TwoPlaces(source.clone())),
+        };
+        let cameras = cameras.into_iter().map(|table| table.settings(&flags));
+        let agent = flags.agent.clone();
+        let settings = Settings {
+            agent: agent.unwrap_or_else(|| flags.server.identity("").instance.to_string()),
+            server: flags.server.clone(),
+            cameras: cameras.collect(),
+            window: spool::Limits {
+                frames: flags.window,
+                bytes: flags.window_size,
+            },
+            state_dir: flags.state_dir.clone(),
+            spool: tables.spool,
+            uplink: uplink::settings::Settings {
+                stream_age: flags.stream_age.unwrap_or(tables.uplink.stream_age),
+                ..tables.uplink
+            },
+            control: tables.control,
+        };
+        Ok(Self {
+            in_force: without_credentials(in_force, &flags),
+            settings,
+            flags,
+        })
+    }
+}
+
+/// What holds between keys. What each alone must be was seen to when it was read.
+fn check(tables: &Tables, document: &Document) -> Result<(), config::Error> {
+    let mut mistakes = Vec::new();
+    for (index, camera) in tables.camera.iter().enumerate() {
+        let earlier = tables.camera.iter().take(index);
+        if earlier.clone().any(|other| other.id == camera.id) {
+            let reason = format!("'{}' is refused: another camera has this name", camera.id);
+            mistakes.push(document.mistake(&format!("camera[{index}].id"), reason));
         }
-        _ => format!("{line}\n"),
-    });
-    let mut text: String = lines.collect();
-    for camera in cameras {
-        // Writing to a String does not fail.
-        let _ = writeln!(text, "{camera}");
     }
-    text
-}
-
-fn name(text: &str) -> Result<String, String> {
-    let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
-    if (1..=64).contains(&text.len()) && text.chars().all(fits) {
-        Ok(text.to_owned())
+    if mistakes.is_empty() {
+        Ok(())
     } else {
-        Err("expected 1 to 64 letters, digits, '-', '_' or '.'".to_owned())
+        Err(mistakes.into())
     }
 }
 
-fn number<T: std::str::FromStr + PartialOrd>(text: &str, least: T, most: T) -> Option<T> {
-    let number = text.parse().ok()?;
-    (least..=most).contains(&number).then_some(number)
+/// An address is shown without its credentials.
+fn without_credentials(mut in_force: InForce, flags: &Flags) -> InForce {
+    if let Some(source) = &flags.source {
+        let flag = in_force.0.iter_mut().find(|flag| flag.key == "source");
+        flag.into_iter()
+            .for_each(|flag| flag.value = Some(source.to_string()));
+    }
+    in_force
 }
 
-fn pixels(text: &str) -> Result<u32, String> {
-    number(text, 16, 8192).ok_or_else(|| "expected 16 to 8192 pixels".to_owned())
-}
-
-fn fps(text: &str) -> Result<f64, String> {
-    number(text, 0.01, 120.0).ok_or_else(|| "expected 0.01 to 120 pictures a second".to_owned())
-}
-
-fn quality(text: &str) -> Result<u8, String> {
-    number(text, 1, 100).ok_or_else(|| "expected 1 (smallest) to 100 (best)".to_owned())
-}
-
-fn window(text: &str) -> Result<usize, String> {
-    number(text, 1, 1_000_000).ok_or_else(|| "expected 1 to 1000000 frames".to_owned())
-}
-
-fn stall(text: &str) -> Result<Duration, String> {
-    at_least(text, Duration::from_millis(100))
-}
-
-fn stream_age(text: &str) -> Result<Duration, String> {
-    at_least(text, Duration::from_secs(1))
-}
-
-fn at_least(text: &str, least: Duration) -> Result<Duration, String> {
-    let time = parse::duration(text)?;
-    (time >= least)
-        .then_some(time)
-        .ok_or_else(|| format!("expected at least {least:?}"))
+impl fmt::Display for Loaded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.in_force)?;
+        for camera in &self.settings.cameras {
+            writeln!(f, "{camera}")?;
+        }
+        Ok(())
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn load_with(file: &str, flags: &[&str]) -> Result<Loaded, Error> {
+    fn load_file(file: &str, flags: &[&str]) -> Result<Loaded, Error> {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("agent.toml");
         std::fs::write(&path, file).unwrap();
@@ -264,7 +317,7 @@ mod tests {
     }
 
     fn refusal(file: &str, flags: &[&str]) -> String {
-        let error = load_with(file, flags).err().expect("it is refused");
+        let error = load_file(file, flags).err().expect("it is refused");
         assert_eq!(error.exit_code(), 2);
         error.to_string()
     }
@@ -285,7 +338,7 @@ mod tests {
             "--agent",
             "gate",
         ];
-        let settings = load_with("", &flags).unwrap().settings;
+        let settings = load_file("", &flags).unwrap().settings;
         assert_eq!(
             (settings.agent.as_str(), settings.cameras.len()),
             ("gate", 1)
@@ -310,7 +363,7 @@ mod tests {
             stall = "8s"
             stream = { section = 2, event = "entry", destination = "http://collector:8080", extra-info = "x" }
         "#;
-        let loaded = load_with(file, &["--jpeg-quality", "70"]).unwrap();
+        let loaded = load_file(file, &["--jpeg-quality", "70"]).unwrap();
         let [first, second] = &loaded.settings.cameras[..] else {
             panic!("two cameras");
         };
@@ -324,14 +377,10 @@ mod tests {
             (70, Duration::from_secs(8))
         );
         assert_eq!(second.start.as_ref().unwrap().section.as_str(), "2");
-        assert!(
-            loaded.in_force.contains("rtsp://door/1"),
-            "{}",
-            loaded.in_force
-        );
-        assert!(!loaded.in_force.contains("s3cret"));
-        let one = load_with("", &["--source", "rtsp://guard:s3cret@door/1"]).unwrap();
-        assert!(!one.in_force.contains("s3cret"), "{}", one.in_force);
+        assert!(loaded.to_string().contains("rtsp://door/1"), "{loaded}");
+        assert!(!loaded.to_string().contains("s3cret"));
+        let one = load_file("", &["--source", "rtsp://guard:s3cret@door/1"]).unwrap();
+        assert!(!one.to_string().contains("s3cret"), "{one}");
     }
 
     #[test]
@@ -368,13 +417,22 @@ mod tests {
             ),
             (
                 "camera = 1".to_owned(),
-                "'camera': expected [[camera]] tables",
+                "'camera': integer `1` is refused: expected [[camera]] tables",
             ),
             (String::new(), "no camera"),
         ] {
             let text = refusal(&file, &[]);
             assert!(text.contains(wanted), "{file}: {text}");
         }
+        let twice = refusal(&camera("fps = 400\nwidth = 1"), &[]);
+        assert!(
+            twice.contains(":4:1: ") && twice.contains(":5:1: "),
+            "{twice}"
+        );
+        let secret = camera("").replace("test://", "rtmp://guard:s3cret@gate/1");
+        assert!(!refusal(&secret, &[]).contains("s3cret"));
+        assert!(!refusal("source = 'rtmp://guard:s3cret@gate/1'", &[]).contains("s3cret"));
+        assert!(!refusal("", &["--source", "rtmp://guard:s3cret@gate/1"]).contains("s3cret"));
         assert!(refusal("", &["--source", "elephant://"]).contains("'elephant://'"));
         assert!(refusal(&camera(""), &["--source", "test://"]).contains("test://"));
         assert!(refusal("", &["--source", "test://", "--section", "1"]).contains("--event"));

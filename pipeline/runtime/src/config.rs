@@ -241,9 +241,9 @@ fn apply(
             mistakes.push(document.mistake(key, reason));
             false
         };
-        let named = command.get_arguments().find(|arg| {
-            arg.get_long() == Some(key) && !matches!(key, "config" | "check" | "help")
-        });
+        let named = command
+            .get_arguments()
+            .find(|arg| arg.get_long() == Some(key) && !matches!(key, "config" | "check" | "help"));
         let Some(id) = named.map(|arg| arg.get_id().clone()) else {
             return refuse(&format!("unknown; expected one of {known}"));
         };
@@ -435,14 +435,20 @@ mod tests {
         assert_eq!(loaded.settings.count, 2);
         assert!(loaded.settings.loud);
         assert_eq!(loaded.settings.name.as_deref(), Some("x"));
-        assert_eq!((loaded.tables.camera[0].id, loaded.tables.spool.size), (1, 5));
+        assert_eq!(
+            (loaded.tables.camera[0].id, loaded.tables.spool.size),
+            (1, 5)
+        );
         let in_force = loaded.in_force.to_string();
         assert!(in_force.contains("file"), "{in_force}");
         let count = |file, flags| load_with(file, flags).unwrap().settings.count;
         assert_eq!(count("count = 2", &["--count", "3"]), 3);
         assert_eq!(count("", &[]), 1);
         // The file describes the program, also when it is asked for something else.
-        assert_eq!(count("count = 2", &["--name", "show", "show", "--times", "2"]), 2);
+        assert_eq!(
+            count("count = 2", &["--name", "show", "show", "--times", "2"]),
+            2
+        );
     }
 
     #[test]
@@ -464,14 +470,29 @@ colour = 1
         let text = error.to_string();
         let lines: Vec<_> = text.lines().collect();
         let expected = [
-            ("1:1", "key 'cuont': unknown; expected one of count, loud, name"),
-            ("2:1", "key 'count': '70000' is refused: 70000 is not in 0..=65535"),
+            (
+                "1:1",
+                "key 'cuont': unknown; expected one of count, loud, name",
+            ),
+            (
+                "2:1",
+                "key 'count': '70000' is refused: 70000 is not in 0..=65535",
+            ),
             ("3:1", "key 'name': expected a string, a number"),
-            ("5:1", "key 'spool.size': string \"big\" is refused: expected u8"),
+            (
+                "5:1",
+                "key 'spool.size': string \"big\" is refused: expected u8",
+            ),
             ("6:1", "key 'spool.more': unknown; expected size"),
             ("7:1", "key 'camera[0].id': missing"),
-            ("10:1", "key 'camera[1].id': integer `300` is refused: expected u8"),
-            ("11:1", "key 'camera[1].colour': unknown; expected id or name"),
+            (
+                "10:1",
+                "key 'camera[1].id': integer `300` is refused: expected u8",
+            ),
+            (
+                "11:1",
+                "key 'camera[1].colour': unknown; expected id or name",
+            ),
         ];
         assert_eq!(lines.len(), expected.len(), "{text}");
         for (line, (place, message)) in lines.iter().zip(expected) {
@@ -484,7 +505,9 @@ colour = 1
 
     #[test]
     fn what_is_no_toml_is_named_by_its_place_and_not_shown() {
-        let text = load_with("count = 1\nname = \"s3cret\nloud = \n", &[]).unwrap_err().to_string();
+        let text = load_with("count = 1\nname = \"s3cret\nloud = \n", &[])
+            .unwrap_err()
+            .to_string();
         assert!(text.contains("settings.toml:2:"), "{text}");
         assert!(text.contains("settings.toml:3:"), "{text}");
         assert!(!text.contains("s3cret"), "{text}");

@@ -142,11 +142,16 @@ impl Document {
             file: self.file.clone(),
             place: before.map(|before| Place {
                 line: before.matches('\n').count() + 1,
-                column: before.rsplit('\n').next().unwrap_or_default().chars().count() + 1,
+                column: before
+                    .rsplit('\n')
+                    .next()
+                    .unwrap_or_default()
+                    .chars()
+                    .count()
+                    + 1,
             }),
             key: key.to_owned(),
             reason: reason.into(),
         }
     }
 }
-
