@@ -12,7 +12,6 @@ use crate::{
     outbox::Outbox,
     rest::{self, Cameras},
     settings::{CameraSettings, Settings},
-    spool::Window,
     uplink::{CameraName, Limits, Uplink},
 };
 
@@ -47,7 +46,7 @@ fn new_camera(settings: &Settings, camera: &CameraSettings) -> Camera {
         agent: settings.agent.clone(),
         camera: camera.id.clone(),
     };
-    let outbox = Arc::new(Outbox::new(Window::new(settings.window)));
+    let outbox = Arc::new(Outbox::new(settings.window));
     Camera::new(name, Arc::clone(&camera.source), camera.format, outbox)
 }
 

@@ -174,11 +174,9 @@ impl Camera {
             if orders.active() == Some(&assignment) {
                 return false;
             }
-            // Wall time makes epochs of different processes differ; the clock may have been set back since.
-            let now = Timestamp::now().as_micros().max(0).unsigned_abs();
             *orders = Orders {
                 streaming: true,
-                epoch: now.max(orders.epoch + 1),
+                epoch: self.outbox.begin_epoch(Timestamp::now()),
                 assignment: Some(assignment),
             };
             true
@@ -255,7 +253,7 @@ impl Camera {
     }
 
     /// Makes a frame of a picture, if streaming is still wanted.
-    fn take(&self, picture: Picture, gate: &mut dyn Gate) {
+    async fn take(&self, picture: Picture, gate: &mut dyn Gate) {
         let orders = self.orders.borrow().clone();
         let Some(assignment) = orders.active() else {
             return;
@@ -268,9 +266,9 @@ impl Camera {
             epoch: orders.epoch,
         }));
         if !admitted {
-            return self.outbox.gated();
+            return self.outbox.gated(1);
         }
-        self.outbox.append(Frame {
+        let frame = Frame {
             id: FrameId {
                 agent: self.name.agent.clone(),
                 camera: self.name.camera.clone(),
@@ -283,7 +281,8 @@ impl Camera {
             image: picture.jpeg,
             extra_info: assignment.extra_info.clone(),
             trace: Frame::new_trace(),
-        });
+        };
+        self.outbox.append(frame).await;
     }
 
     /// Counts a picture of this epoch; the sequence of its frame, if it becomes one.

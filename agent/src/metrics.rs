@@ -147,12 +147,13 @@ const FIGURES: &[Figure] = &[
     },
     Figure {
         name: "agent_frames_shed",
-        help: "Frames given up on purpose because there was too much, by who gave up",
+        help: "Frames given up on purpose because there was too much, by reason",
         kind: MetricType::Counter,
         label: "reason",
         values: |ledger, _| {
             vec![
-                (Some("window"), ledger.shed.window),
+                (Some("full"), ledger.shed.full),
+                (Some("age"), ledger.shed.age),
                 (Some("collector"), ledger.shed.collector),
             ]
         },
@@ -167,12 +168,14 @@ const FIGURES: &[Figure] = &[
                 (Some("overrun"), ledger.dropped.overrun),
                 (Some("rejected"), ledger.dropped.rejected),
                 (Some("shutdown"), ledger.dropped.shutdown),
+                (Some("lost"), ledger.dropped.lost),
+                (Some("corrupt"), ledger.dropped.corrupt),
             ]
         },
     },
     Figure {
-        name: "agent_frames_waiting",
-        help: "Frames not yet acknowledged, by where they are",
+        name: "agent_frames_spooled",
+        help: "Frames not yet settled, by where they are",
         kind: MetricType::Gauge,
         label: "place",
         values: |_, counts| {

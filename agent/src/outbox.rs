@@ -3,15 +3,15 @@
 //! Capture puts frames in, the uplink takes them out and settles them. Every operation changes spool and ledger
 //! under one lock, so that the ledger balances whenever it is read.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use airside_core::FrameId;
+use airside_core::{FrameId, Timestamp};
 use tokio::{sync::Notify, time::Instant};
 
 use crate::{
     frame::Frame,
-    ledger::Ledger,
-    spool::{Counts, Lane, Spool},
+    ledger::{Book, DropReason, Entry, Epoch, Fate, Ledger, ShedReason, history::Age},
+    spool::{self, Counts, Lane, Limits, lanes::Held},
 };
 
 /// What the collector did with a frame.
@@ -43,50 +43,59 @@ pub struct Outbox {
 }
 
 struct Inner {
-    spool: Box<dyn Spool>,
-    ledger: Ledger,
+    lanes: spool::lanes::Lanes,
+    book: Book,
     closed: bool,
 }
 
 impl Outbox {
-    /// With an empty ledger.
+    /// In memory, with an empty ledger.
     #[must_use]
-    pub fn new(spool: impl Spool + 'static) -> Self {
+    pub fn new(limits: Limits) -> Self {
         Self {
             inner: Mutex::new(Inner {
-                spool: Box::new(spool),
-                ledger: Ledger::default(),
+                lanes: spool::lanes::Lanes::new(limits),
+                book: Book::default(),
                 closed: false,
             }),
             changed: Notify::new(),
         }
     }
 
-    /// Takes a captured frame in.
-    pub fn append(&self, frame: Frame) {
+    /// An epoch that was never used before, also when the clock is wrong.
+    #[must_use]
+    pub fn begin_epoch(&self, now: Timestamp) -> u64 {
         let mut inner = self.lock();
-        inner.ledger.captured += 1;
-        if inner.closed {
-            inner.ledger.dropped.shutdown += 1;
-        } else {
-            inner.ledger.shed.window += inner.spool.append(frame);
-        }
+        let now = now.as_micros().max(0).unsigned_abs();
+        let epoch = now.max(inner.book.epoch + 1);
+        inner.book(Entry::Begun(epoch));
+        epoch
+    }
+
+    /// Takes a captured frame in. Once called it is carried out, also when nobody waits for it.
+    pub async fn append(self: &Arc<Self>, frame: Frame) {
+        let mut inner = self.lock();
+        inner.append(frame);
         drop(inner);
         self.changed.notify_one();
     }
 
-    /// Counts a picture that the gate kept back.
-    pub fn gated(&self) {
-        let mut inner = self.lock();
-        inner.ledger.captured += 1;
-        inner.ledger.gated += 1;
+    /// Counts pictures that the gate kept back.
+    pub fn gated(&self, pictures: u64) {
+        if pictures > 0 {
+            let mut inner = self.lock();
+            let total = inner.book.ledger.gated + pictures;
+            inner.book(Entry::Gated(total));
+        }
     }
 
     /// Counts pictures that capture had to drop.
     pub fn overran(&self, pictures: u64) {
-        let mut inner = self.lock();
-        inner.ledger.captured += pictures;
-        inner.ledger.dropped.overrun += pictures;
+        if pictures > 0 {
+            let mut inner = self.lock();
+            let total = inner.book.ledger.dropped.overrun + pictures;
+            inner.book(Entry::Overrun(total));
+        }
     }
 
     /// Waits for a frame that may be sent; it is in flight from then on. Cancelling the wait takes nothing.
@@ -109,13 +118,13 @@ impl Outbox {
     /// A frame that may be sent now.
     pub fn try_next(&self, lanes: Lanes) -> Option<(Lane, Frame)> {
         let mut inner = self.lock();
-        let live = lanes.live.then(|| inner.spool.next(Lane::Live)).flatten();
-        if let Some(frame) = live {
-            return Some((Lane::Live, frame));
+        let live = lanes.live.then(|| inner.lanes.next(Lane::Live)).flatten();
+        if let Some((_, held)) = live {
+            return Some((Lane::Live, *held.frame?));
         }
         lanes.backlog_from.filter(|from| *from <= Instant::now())?;
-        let frame = inner.spool.next(Lane::Backlog)?;
-        Some((Lane::Backlog, frame))
+        let (_, held) = inner.lanes.next(Lane::Backlog)?;
+        Some((Lane::Backlog, *held.frame?))
     }
 
     /// Waits until there is anything in it.
@@ -132,49 +141,98 @@ impl Outbox {
     /// Books what the collector said of a frame; the lane it was sent from, or `None` if it was not in flight.
     pub fn settle(&self, id: &FrameId, outcome: Outcome) -> Option<Lane> {
         let mut inner = self.lock();
-        if outcome == Outcome::Deferred {
-            return inner.spool.defer(id);
-        }
-        let lane = inner.spool.acknowledge(id)?;
-        let ledger = &mut inner.ledger;
-        match outcome {
-            Outcome::Recorded => ledger.acknowledged += 1,
-            Outcome::Rejected => ledger.dropped.rejected += 1,
-            Outcome::Shed => ledger.shed.collector += 1,
-            Outcome::Deferred => {}
-        }
+        let fate = match outcome {
+            Outcome::Deferred => return inner.lanes.defer(id),
+            Outcome::Recorded => Fate::Acknowledged,
+            Outcome::Rejected => Fate::Dropped(DropReason::Rejected),
+            Outcome::Shed => Fate::Shed(ShedReason::Collector),
+        };
+        let (lane, _) = inner.lanes.settle(id)?;
+        inner.settle((id.epoch, id.sequence), fate);
         Some(lane)
     }
 
     /// The link broke: what was in flight is to be sent again.
     pub fn restore(&self) {
-        self.lock().spool.restore();
+        self.lock().lanes.restore();
         self.changed.notify_one();
     }
 
     /// Gives up what is left, now and from now on. Returns how many frames that were.
     pub fn close(&self) -> u64 {
         let mut inner = self.lock();
-        let left = inner.spool.counts().total();
         inner.closed = true;
-        inner.spool.clear();
-        inner.ledger.dropped.shutdown += left;
+        inner.lanes.restore();
+        let mut left = 0;
+        while let Some((age, _)) = inner.next_of_any() {
+            inner.lanes.remove(age);
+            inner.settle(age, Fate::Dropped(DropReason::Shutdown));
+            left += 1;
+        }
         left
     }
 
     /// How many frames are where.
     pub fn counts(&self) -> Counts {
-        self.lock().spool.counts()
+        self.lock().lanes.counts()
     }
 
     /// Ledger and spool at one moment.
     pub fn balance(&self) -> (Ledger, Counts) {
         let inner = self.lock();
-        (inner.ledger, inner.spool.counts())
+        (inner.book.ledger, inner.lanes.counts())
+    }
+
+    /// Ledger, spool, and the single frames behind them, at one moment.
+    pub fn history(&self) -> (Ledger, Counts, Vec<Epoch>) {
+        let inner = self.lock();
+        let epochs = inner.book.history.epochs().to_vec();
+        (inner.book.ledger, inner.lanes.counts(), epochs)
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Inner {
+    fn append(&mut self, frame: Frame) {
+        let (epoch, sequence) = (frame.id.epoch, frame.id.sequence);
+        if self.closed {
+            return self.settle((epoch, sequence), Fate::Dropped(DropReason::Shutdown));
+        }
+        self.book(Entry::Spooled {
+            epoch,
+            first: sequence,
+            last: sequence,
+        });
+        let held = Held {
+            captured_at: frame.captured_at,
+            frame: Some(Box::new(frame)),
+            place: None,
+        };
+        self.lanes.append((epoch, sequence), held);
+        while let Some(age) = self.lanes.remove_excess() {
+            self.settle(age, Fate::Shed(ShedReason::Full));
+        }
+    }
+
+    fn next_of_any(&mut self) -> Option<(Age, Held)> {
+        let backlog = self.lanes.next(Lane::Backlog);
+        backlog.or_else(|| self.lanes.next(Lane::Live))
+    }
+
+    fn settle(&mut self, (epoch, sequence): Age, fate: Fate) {
+        self.book(Entry::Settled {
+            epoch,
+            first: sequence,
+            last: sequence,
+            fate,
+        });
+    }
+
+    fn book(&mut self, entry: Entry) {
+        self.book.apply(entry);
     }
 }
 
@@ -185,15 +243,13 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::spool::{Limits, Window};
-
     const ANY: fn() -> Lanes = || Lanes {
         live: true,
         backlog_from: Some(Instant::now()),
     };
 
-    fn outbox() -> Outbox {
-        Outbox::new(Window::new(Limits {
+    fn outbox() -> Arc<Outbox> {
+        Arc::new(Outbox::new(Limits {
             frames: 12,
             bytes: 1000,
         }))
@@ -260,8 +316,8 @@ mod tests {
             let steps = steps.into_iter().chain([Step::Close]).chain(more);
             for (index, step) in steps.enumerate() {
                 match step {
-                    Step::Append => outbox.append(frame(index as u64 + 1)),
-                    Step::Gate => outbox.gated(),
+                    Step::Append => futures::executor::block_on(outbox.append(frame(index as u64 + 1))),
+                    Step::Gate => outbox.gated(1),
                     Step::Overrun(pictures) => outbox.overran(pictures),
                     Step::Send => sent.extend(outbox.try_next(ANY()).map(|(_, frame)| frame.id)),
                     // Also answers to frames that are no longer in flight, and second answers.
@@ -283,7 +339,7 @@ mod tests {
     #[tokio::test]
     async fn backlog_waits_for_its_time_and_live_does_not() {
         let outbox = outbox();
-        outbox.append(frame(1));
+        outbox.append(frame(1)).await;
         let later = Instant::now() + std::time::Duration::from_millis(50);
         let lanes = Lanes {
             live: true,

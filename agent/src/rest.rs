@@ -103,7 +103,7 @@ struct CameraState {
     frames: Frames,
 }
 
-/// What became of the camera's frames since the agent started.
+/// What became of the camera's frames since its ledger was begun.
 #[derive(Debug, Serialize)]
 struct Frames {
     captured: u64,
@@ -111,7 +111,7 @@ struct Frames {
     acknowledged: u64,
     shed: u64,
     dropped: u64,
-    waiting: u64,
+    spooled: u64,
 }
 
 impl CameraState {
@@ -146,9 +146,9 @@ impl CameraState {
                 captured: ledger.captured,
                 gated: ledger.gated,
                 acknowledged: ledger.acknowledged,
-                shed: ledger.shed.window + ledger.shed.collector,
-                dropped: ledger.dropped.overrun + ledger.dropped.rejected + ledger.dropped.shutdown,
-                waiting: counts.total(),
+                shed: ledger.shed.total(),
+                dropped: ledger.dropped.total(),
+                spooled: counts.total(),
             },
         }
     }

@@ -106,7 +106,7 @@ impl Filming<'_> {
         let mut overruns = 0;
         loop {
             match pictures.next().await {
-                Ok(picture) => self.camera.take(picture, gate),
+                Ok(picture) => self.camera.take(picture, gate).await,
                 Err(error) => return error,
             }
             let now = pictures.overruns();

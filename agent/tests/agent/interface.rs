@@ -198,7 +198,7 @@ async fn the_exported_ledger_balances() {
             "acknowledged_total",
             "shed_total",
             "dropped_total",
-            "waiting",
+            "spooled",
         ];
         let settled: u64 = ends.map(sum).iter().sum();
         captured = metrics.sum("airside_agent_frames_captured_total");
@@ -206,7 +206,7 @@ async fn the_exported_ledger_balances() {
     }
     agent
         .becomes("all are acknowledged", |state| {
-            state["frames"]["waiting"] == 0
+            state["frames"]["spooled"] == 0
         })
         .await;
     assert_eq!(

@@ -107,7 +107,7 @@ async fn a_frame_that_is_refused_is_dropped_and_counted() {
     let state = agent
         .becomes("all are dropped", |state| state["frames"]["dropped"] == 3)
         .await;
-    assert_eq!(state["frames"]["waiting"], 0);
+    assert_eq!(state["frames"]["spooled"], 0);
     assert_eq!(posts.lock().unwrap().len(), 3);
     agent.post("/stream?toggle=off", "").await;
     agent
@@ -134,7 +134,7 @@ async fn a_destination_that_is_away_fails_the_link_and_keeps_the_frames() {
     );
     agent
         .becomes("the frames are kept", |state| {
-            state["frames"]["waiting"] == 3
+            state["frames"]["spooled"] == 3
         })
         .await;
     agent.stop().await;

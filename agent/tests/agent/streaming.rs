@@ -31,7 +31,7 @@ async fn frames_arrive_once_in_order_with_identity_and_place() {
         })
         .await;
     assert_eq!(
-        (&state["cycle"], &state["frames"]["waiting"]),
+        (&state["cycle"], &state["frames"]["spooled"]),
         (&8.into(), &0.into())
     );
     assert_eq!(collector.numbers(), (1..=8).collect::<Vec<_>>());
@@ -118,7 +118,7 @@ async fn a_slow_collector_costs_the_oldest_unsent_frames_and_they_are_counted() 
         .await;
     let state = agent.state().await;
     assert_eq!(
-        (&state["frames"]["shed"], &state["frames"]["waiting"]),
+        (&state["frames"]["shed"], &state["frames"]["spooled"]),
         (&16.into(), &4.into())
     );
     assert_eq!(agent.metric("airside_agent_frames_shed_total").await, 16);
@@ -173,7 +173,7 @@ async fn a_deferred_frame_comes_again_and_holds_up_no_other() {
     tape.show(1..=6);
     let state = agent
         .becomes("none waits", |state| {
-            state["cycle"] == 6 && state["frames"]["waiting"] == 0
+            state["cycle"] == 6 && state["frames"]["spooled"] == 0
         })
         .await;
     let count = |name: &str| state["frames"][name].as_u64().unwrap();

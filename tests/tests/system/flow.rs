@@ -126,7 +126,7 @@ async fn delivered(site: &Site) -> Result<()> {
             DELIVERED_WITHIN,
             async || {
                 let state = site[camera].get("/state").await?.json()?;
-                Ok((state["frames"]["waiting"] == 0).then_some(()))
+                Ok((state["frames"]["spooled"] == 0).then_some(()))
             },
         )
         .await?;

@@ -159,13 +159,13 @@ async fn delivered(mesh: &LocalMesh<'_>) -> Result<()> {
         let count =
             async |what: &str| metric(mesh, camera, &format!("airside_agent_frames_{what}")).await;
         // A busy machine analyses slowly; what must not be is that it stops.
-        let mut waiting = count("waiting").await?;
+        let mut waiting = count("spooled").await?;
         while waiting > 0.0 {
             waiting = eventually(
                 "another frame has its outcome",
                 OUTCOME_WITHIN,
                 async || {
-                    let now = count("waiting").await?;
+                    let now = count("spooled").await?;
                     Ok((now < waiting).then_some(now))
                 },
             )

@@ -56,7 +56,7 @@ impl Ledger {
         self.gated += count("gated_total");
         self.shed += count("shed_total");
         self.dropped += count("dropped_total");
-        self.waiting += count("waiting");
+        self.waiting += count("spooled");
     }
 }
 
