@@ -13,6 +13,8 @@ use crate::Error;
 
 /// How long one waits for the file or for a turn: less than callers wait for an answer.
 const PATIENCE: Duration = Duration::from_secs(4);
+/// Name of what is in no file.
+const MEMORY: &str = ":memory:";
 /// Queries under way at a time.
 const READERS: u32 = 4;
 
@@ -65,6 +67,26 @@ impl Database {
             other => other,
         })?;
         Ok(database)
+    }
+
+    /// A database that lives as long as this process.
+    pub(crate) async fn in_memory(schema: &Migrator) -> Result<Self, Error> {
+        // It lives in its connection: there is one, which is never closed.
+        let only = SqlitePoolOptions::new()
+            .max_connections(1)
+            .idle_timeout(None)
+            .max_lifetime(None)
+            .acquire_timeout(PATIENCE)
+            .connect_with(SqliteConnectOptions::new().in_memory(true))
+            .await?;
+        schema.run(&only).await.map_err(|source| Error::Migrate {
+            file: MEMORY.into(),
+            source,
+        })?;
+        Ok(Self {
+            readers: only.clone(),
+            writer: only,
+        })
     }
 
     /// Begins to write; others who want to wait for their turn.

@@ -1,0 +1,328 @@
+//! What a collector answered for each frame, exactly and for good: its side of the ledger.
+//!
+//! Kept as runs of sequence numbers with the same answer, so that a camera's day is a few rows. A frame has one
+//! answer; one that is answered again keeps it, unless it is now recorded ([`Settlement::then`]).
+
+#[cfg(test)]
+mod tests;
+
+use std::{collections::BTreeMap, path::Path};
+
+use airside_core::{
+    FrameId, Run, Runs, Timestamp,
+    ledger::{Place, Settlement},
+};
+use sqlx::{QueryBuilder, Sqlite, SqliteConnection};
+
+use crate::{Error, database::Database};
+
+/// The answers of one collector.
+#[derive(Clone, Debug)]
+pub struct Settlements {
+    database: Database,
+}
+
+/// One epoch of one camera.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Stream {
+    /// Agent that owns the camera.
+    pub agent: String,
+    /// Camera within the agent.
+    pub camera: String,
+    /// Its epoch.
+    pub epoch: u64,
+}
+
+/// Which answers are asked for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Query {
+    /// Those of this agent alone.
+    pub agent: Option<String>,
+    /// Those of cameras of this name alone.
+    pub camera: Option<String>,
+    /// Those behind this frame, in the order of the answers.
+    pub after: Option<FrameId>,
+    /// Most runs.
+    pub limit: u32,
+}
+
+type Row = (String, String, i64, i64, i64, String);
+
+impl Settlements {
+    /// Opens or creates the file.
+    ///
+    /// # Errors
+    /// It cannot be opened for writing, or is a file of something else.
+    pub async fn open(file: &Path) -> Result<Self, Error> {
+        let database = Database::open(file, &sqlx::migrate!("migrations/ledger")).await?;
+        Ok(Self { database })
+    }
+
+    /// Keeps the answers as long as this process lives.
+    ///
+    /// # Errors
+    /// There is no memory for it.
+    pub async fn in_memory() -> Result<Self, Error> {
+        let database = Database::in_memory(&sqlx::migrate!("migrations/ledger")).await?;
+        Ok(Self { database })
+    }
+
+    /// Notes how frames are to be answered, all or none; what stands for each of them from now on.
+    ///
+    /// # Errors
+    /// It cannot be written; nothing was.
+    pub async fn enter(
+        &self,
+        frames: &[(FrameId, Settlement)],
+        now: Timestamp,
+    ) -> Result<Vec<Settlement>, Error> {
+        let mut streams = BTreeMap::<Stream, Runs<Settlement>>::new();
+        for (frame, settlement) in frames {
+            settle(
+                streams.entry(Stream::of(frame)).or_default(),
+                frame.sequence..=frame.sequence,
+                *settlement,
+            );
+        }
+        let mut write = self.database.write().await?;
+        for (stream, runs) in &mut streams {
+            let asked = std::mem::take(runs);
+            for run in asked.iter() {
+                runs.extend(enter_run(&mut write, stream, run, now).await?);
+            }
+        }
+        write.commit().await?;
+        let standing = frames.iter().map(|(frame, settlement)| {
+            let runs = streams.get(&Stream::of(frame));
+            let standing = runs.and_then(|runs| runs.get(frame.sequence)).copied();
+            standing.unwrap_or(*settlement)
+        });
+        Ok(standing.collect())
+    }
+
+    /// Answers in the order of agent, camera, epoch, sequence; as many runs as the query allows. Of the run in which
+    /// `after` stands only what follows may be new.
+    ///
+    /// # Errors
+    /// The file, or what stands in it, cannot be read.
+    pub async fn list(&self, query: &Query) -> Result<Vec<(Stream, Run<Settlement>)>, Error> {
+        let mut select = QueryBuilder::<Sqlite>::new(
+            "SELECT agent, camera, epoch, first, last, settlement FROM settlement_run WHERE TRUE",
+        );
+        query.narrow(&mut select);
+        if let Some(after) = &query.after {
+            select.push(" AND (agent, camera, epoch, last) > (");
+            let mut values = select.separated(", ");
+            values.push_bind(after.agent.clone());
+            values.push_bind(after.camera.clone());
+            values.push_bind(after.epoch.cast_signed());
+            values.push_bind(after.sequence.cast_signed());
+            select.push(")");
+        }
+        select.push(" ORDER BY agent, camera, epoch, first LIMIT ");
+        select.push_bind(query.limit);
+        let rows: Vec<Row> = select
+            .build_query_as()
+            .fetch_all(self.database.read())
+            .await?;
+        rows.into_iter().map(read_row).collect()
+    }
+
+    /// Up to which frame each camera's answers were forgotten, at least in part.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub async fn forgotten(
+        &self,
+        query: &Query,
+    ) -> Result<BTreeMap<(String, String), Place>, Error> {
+        let mut select = QueryBuilder::<Sqlite>::new(
+            "SELECT agent, camera, epoch, sequence FROM forgotten WHERE TRUE",
+        );
+        query.narrow(&mut select);
+        let rows: Vec<(String, String, i64, i64)> = select
+            .build_query_as()
+            .fetch_all(self.database.read())
+            .await?;
+        let places = rows.into_iter().map(|(agent, camera, epoch, sequence)| {
+            let place = Place {
+                epoch: epoch.cast_unsigned(),
+                sequence: sequence.cast_unsigned(),
+            };
+            ((agent, camera), place)
+        });
+        Ok(places.collect())
+    }
+
+    /// Erases the runs to which nothing was added since `before`, and keeps in mind up to where that was.
+    ///
+    /// # Errors
+    /// The file cannot be written; nothing was erased.
+    pub async fn purge(&self, before: Timestamp) -> Result<(), Error> {
+        let mut write = self.database.write().await?;
+        sqlx::query(
+            "INSERT INTO forgotten (agent, camera, epoch, sequence)
+             SELECT agent, camera, epoch, last FROM (
+                 SELECT agent, camera, epoch, last,
+                        ROW_NUMBER() OVER (PARTITION BY agent, camera ORDER BY epoch DESC, last DESC) AS place
+                 FROM settlement_run WHERE touched_at < $1
+             ) AS erased WHERE place = 1
+             ON CONFLICT (agent, camera) DO UPDATE SET epoch = excluded.epoch, sequence = excluded.sequence
+             WHERE (excluded.epoch, excluded.sequence) > (forgotten.epoch, forgotten.sequence)",
+        )
+        .bind(before.as_micros())
+        .execute(&mut *write)
+        .await?;
+        sqlx::query("DELETE FROM settlement_run WHERE touched_at < $1")
+            .bind(before.as_micros())
+            .execute(&mut *write)
+            .await?;
+        Ok(write.commit().await?)
+    }
+
+    /// Finds out whether writing works.
+    ///
+    /// # Errors
+    /// It does not.
+    pub async fn probe(&self) -> Result<(), Error> {
+        self.database.probe().await
+    }
+}
+
+impl Stream {
+    fn of(frame: &FrameId) -> Self {
+        Self {
+            agent: frame.agent.clone(),
+            camera: frame.camera.clone(),
+            epoch: frame.epoch,
+        }
+    }
+}
+
+impl Query {
+    fn narrow(&self, select: &mut QueryBuilder<Sqlite>) {
+        if let Some(agent) = &self.agent {
+            select.push(" AND agent = ").push_bind(agent.clone());
+        }
+        if let Some(camera) = &self.camera {
+            select.push(" AND camera = ").push_bind(camera.clone());
+        }
+    }
+}
+
+/// Settles frames in memory as [`Settlement::then`] says.
+fn settle(
+    runs: &mut Runs<Settlement>,
+    frames: std::ops::RangeInclusive<u64>,
+    settlement: Settlement,
+) {
+    let (first, last) = frames.into_inner();
+    let standing: Vec<Run<Settlement>> = runs
+        .iter()
+        .filter(|run| run.first <= last && run.last >= first)
+        .map(|run| Run {
+            first: run.first.max(first),
+            last: run.last.min(last),
+            state: run.state.then(settlement),
+        })
+        .collect();
+    runs.set(first..=last, settlement);
+    runs.extend(standing);
+}
+
+/// Enters a run; what stands for its frames and their neighbours from now on.
+async fn enter_run(
+    connection: &mut SqliteConnection,
+    stream: &Stream,
+    run: Run<&Settlement>,
+    now: Timestamp,
+) -> Result<Vec<Run<Settlement>>, Error> {
+    let before = neighbours(connection, stream, run).await?;
+    let mut after = before.clone();
+    settle(&mut after, run.first..=run.last, *run.state);
+    for old in before.iter() {
+        let stays = after.iter().any(|new| new.first == old.first);
+        if !stays {
+            sqlx::query(
+                "DELETE FROM settlement_run
+                 WHERE agent = $1 AND camera = $2 AND epoch = $3 AND first = $4",
+            )
+            .bind(&stream.agent)
+            .bind(&stream.camera)
+            .bind(stream.epoch.cast_signed())
+            .bind(old.first.cast_signed())
+            .execute(&mut *connection)
+            .await?;
+        }
+    }
+    for new in after.iter() {
+        if before.iter().any(|old| old == new) {
+            continue;
+        }
+        sqlx::query(
+            "INSERT INTO settlement_run (agent, camera, epoch, first, last, settlement, touched_at)
+             VALUES ($1, $2, $3, $4, $5, $6, $7)
+             ON CONFLICT (agent, camera, epoch, first) DO UPDATE
+             SET last = excluded.last, settlement = excluded.settlement, touched_at = excluded.touched_at",
+        )
+        .bind(&stream.agent)
+        .bind(&stream.camera)
+        .bind(stream.epoch.cast_signed())
+        .bind(new.first.cast_signed())
+        .bind(new.last.cast_signed())
+        .bind(new.state.as_str())
+        .bind(now.as_micros())
+        .execute(&mut *connection)
+        .await?;
+    }
+    Ok(after.iter().map(|run| copied(&run)).collect())
+}
+
+/// The runs that a run overlaps or touches.
+async fn neighbours(
+    connection: &mut SqliteConnection,
+    stream: &Stream,
+    run: Run<&Settlement>,
+) -> Result<Runs<Settlement>, Error> {
+    let rows: Vec<Row> = sqlx::query_as(
+        "SELECT agent, camera, epoch, first, last, settlement FROM settlement_run
+         WHERE agent = $1 AND camera = $2 AND epoch = $3 AND first <= $4 AND last >= $5",
+    )
+    .bind(&stream.agent)
+    .bind(&stream.camera)
+    .bind(stream.epoch.cast_signed())
+    .bind(run.last.cast_signed().saturating_add(1))
+    .bind(run.first.cast_signed().saturating_sub(1))
+    .fetch_all(connection)
+    .await?;
+    let runs = rows.into_iter().map(|row| Ok(read_row(row)?.1));
+    runs.collect()
+}
+
+fn copied(run: &Run<&Settlement>) -> Run<Settlement> {
+    Run {
+        first: run.first,
+        last: run.last,
+        state: *run.state,
+    }
+}
+
+fn read_row(row: Row) -> Result<(Stream, Run<Settlement>), Error> {
+    let (agent, camera, epoch, first, last, settlement) = row;
+    let known = [Settlement::Recorded, Settlement::Rejected, Settlement::Shed];
+    let state = known
+        .into_iter()
+        .find(|known| known.as_str() == settlement)
+        .ok_or_else(|| Error::content("settlement", settlement))?;
+    let stream = Stream {
+        agent,
+        camera,
+        epoch: epoch.cast_unsigned(),
+    };
+    let run = Run {
+        first: first.cast_unsigned(),
+        last: last.cast_unsigned(),
+        state,
+    };
+    Ok((stream, run))
+}
