@@ -7,6 +7,7 @@ use airside_runtime::{Bound, Server, Service};
 use airside_services::{
     collector::{
         ingest::{Ingest, Record},
+        ledger,
         outcome::{Outcomes, Verdict},
     },
     frame::Frame,
@@ -20,6 +21,9 @@ pub struct Settings {
     /// What every service has.
     #[command(flatten)]
     pub server: Server,
+    /// What was answered.
+    #[command(flatten)]
+    pub ledger: ledger::Keeping,
 }
 
 struct Nothing;
@@ -33,11 +37,13 @@ impl Record for Nothing {
 /// Binds the port; `window` frames of each stream may be under way.
 ///
 /// # Errors
-/// The port is taken.
+/// The port is taken, or the ledger cannot be opened.
 pub async fn bind(settings: &Settings, window: u32) -> Result<Bound> {
-    let service = Service::new("Collector", &settings.server);
+    let mut service = Service::new("Collector", &settings.server);
     let outcomes = Outcomes::registered(service.metrics());
-    let ingest = Ingest::new(Arc::new(Nothing), outcomes, window).ending_with(service.drain());
+    let (ledger, _) = ledger::start(&mut service, &settings.ledger).await?;
+    let ingest =
+        Ingest::new(Arc::new(Nothing), outcomes, ledger, window).ending_with(service.drain());
     let grpc = FrameIngestServer::new(ingest).max_decoding_message_size(MAX_MESSAGE_BYTES);
     Ok(service.grpc(grpc).bind().await?)
 }

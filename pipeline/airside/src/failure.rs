@@ -1,7 +1,7 @@
 //! How an error of a role becomes an exit code.
 
 use airside_runtime::service::{BindError, RunError};
-use airside_services::{alerts, cpanel, face_recognition, image_analysis, section};
+use airside_services::{alerts, collector, cpanel, face_recognition, image_analysis, section};
 use airside_vision::models::{ManifestError, PullError};
 use anyhow::Error;
 
@@ -44,6 +44,12 @@ impl From<BindError> for Failure {
 
 impl From<RunError> for Failure {
     fn from(error: RunError) -> Self {
+        Self::run(error)
+    }
+}
+
+impl From<collector::Error> for Failure {
+    fn from(error: collector::Error) -> Self {
         Self::run(error)
     }
 }

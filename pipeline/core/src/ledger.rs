@@ -46,10 +46,10 @@ impl Settlement {
         }
     }
 
-    /// Which answer stands when a frame that has `self` gets `later`: that something is stored does not change any more.
+    /// Which answer stands when a frame gets both, in any order: that it is stored, then that it never will be.
     #[must_use]
-    pub fn then(self, later: Self) -> Self {
-        if later == Self::Recorded { later } else { self }
+    pub fn or(self, other: Self) -> Self {
+        self.min(other)
     }
 }
 
@@ -232,8 +232,8 @@ mod tests {
     #[test]
     fn what_is_stored_stays_stored() {
         use Settlement::{Recorded, Rejected, Shed};
-        assert_eq!(Recorded.then(Rejected), Recorded);
-        assert_eq!(Rejected.then(Recorded), Recorded);
-        assert_eq!(Rejected.then(Shed), Rejected);
+        assert_eq!(Recorded.or(Rejected), Recorded);
+        assert_eq!(Rejected.or(Recorded), Recorded);
+        assert_eq!(Shed.or(Rejected), Rejected);
     }
 }

@@ -10,10 +10,11 @@
 //!
 //! Invariants: every frame taken in gets exactly one outcome, counted; the two branches neither wait for nor fail with each
 //! other, but for the faces that the second gets from the first; a frame sent again repeats only what is missing; delivery of
-//! the analysis to the panel never delays an outcome.
+//! the analysis to the panel never delays an outcome; what was answered for a frame stands in the ledger before the answer goes out.
 
 mod delivery;
 pub mod ingest;
+pub mod ledger;
 mod memory;
 mod neighbours;
 pub mod outcome;
@@ -39,6 +40,9 @@ pub struct Settings {
     /// What every service has.
     #[command(flatten)]
     pub server: Server,
+    /// What was answered.
+    #[command(flatten)]
+    pub ledger: ledger::Keeping,
     /// Frames that a stream may have under way.
     #[arg(long, env = "AIRSIDE_WINDOW", default_value_t = 8, value_name = "FRAMES", value_parser = clap::value_parser!(u32).range(1..=1024))]
     pub window: u32,
@@ -79,18 +83,35 @@ fn template(text: &str) -> Result<String, String> {
     }
 }
 
-/// Binds the port; neighbours are called when the first frame comes.
+/// Why a collector could not be built.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The ledger's file cannot be used.
+    #[error(transparent)]
+    Store(#[from] airside_store::Error),
+    /// The port.
+    #[error(transparent)]
+    Bind(#[from] BindError),
+}
+
+/// Opens the ledger and binds the port; neighbours are called when the first frame comes.
 ///
 /// # Errors
-/// The port is taken.
-pub async fn build(settings: &Settings) -> Result<Bound, BindError> {
+/// The ledger's file cannot be used, or the port is taken.
+pub async fn build(settings: &Settings) -> Result<Bound, Error> {
     let mut service = Service::new("Collector", &settings.server).shows_spread();
     let delivery = delivery::start(&mut service, settings);
     let neighbours = neighbours::Neighbours::new(service.mesh(), settings);
     let processor = Arc::new(Processor::new(neighbours, delivery, settings.concurrency));
     let outcomes = Outcomes::registered(service.metrics());
-    let ingest = Ingest::new(Arc::clone(&processor), outcomes.clone(), settings.window)
-        .ending_with(service.drain());
+    let (ledger, listing) = ledger::start(&mut service, &settings.ledger).await?;
+    let ingest = Ingest::new(
+        Arc::clone(&processor),
+        outcomes.clone(),
+        ledger,
+        settings.window,
+    )
+    .ending_with(service.drain());
     let grpc = FrameIngestServer::new(ingest).max_decoding_message_size(MAX_MESSAGE_BYTES);
     let rest = rest::Rest {
         processor,
@@ -99,5 +120,6 @@ pub async fn build(settings: &Settings) -> Result<Bound, BindError> {
         section: settings.section_rest.clone().into(),
         limit: settings.neighbour_timeout,
     };
-    service.rest(rest.routes()).grpc(grpc).bind().await
+    let routes = rest.routes().merge(listing.routes());
+    Ok(service.rest(routes).grpc(grpc).bind().await?)
 }

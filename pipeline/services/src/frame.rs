@@ -54,7 +54,9 @@ impl From<Invalid> for tonic::Status {
 /// There is none, or it lacks agent or camera.
 pub fn identity(id: Option<v1::FrameId>) -> Result<FrameId, Invalid> {
     let id = id.ok_or(Invalid::Identity)?;
-    if id.agent.is_empty() || id.camera.is_empty() || id.sequence == 0 {
+    // Stores keep sequence numbers in order as signed numbers.
+    let in_range = (1..=i64::MAX.unsigned_abs()).contains(&id.sequence);
+    if id.agent.is_empty() || id.camera.is_empty() || !in_range {
         return Err(Invalid::Identity);
     }
     Ok(FrameId {

@@ -1,4 +1,4 @@
-//! What section and alerts share: where they keep, for how long, and what a disk that fails means.
+//! What the roles that keep something share: where they keep, for how long, and what a disk that fails means.
 //!
 //! Invariant: the service is not ready while it cannot write. A failing write is answered 503 or 507 and ends
 //! nothing; the service tries by itself until writing works again.
@@ -12,7 +12,7 @@ use std::{
 
 use airside_core::Timestamp;
 use airside_runtime::{Problem, Readiness, carry::Carried, parse, problem::Chain, readiness};
-use airside_store::{Alerts, Answer, Error, Persons, Request};
+use airside_store::{Alerts, Answer, Error, Persons, Request, Settlements};
 use axum::response::{IntoResponse, Response};
 use http::{StatusCode, header};
 use serde::Serialize;
@@ -138,6 +138,16 @@ impl Kept for Alerts {
 
     async fn purge(&self, kept: Timestamp, repeatable: Timestamp) -> Result<(), Error> {
         Self::purge(self, kept, repeatable).await
+    }
+}
+
+impl Kept for Settlements {
+    async fn probe(&self) -> Result<(), Error> {
+        Self::probe(self).await
+    }
+
+    async fn purge(&self, kept: Timestamp, _: Timestamp) -> Result<(), Error> {
+        Self::purge(self, kept).await
     }
 }
 

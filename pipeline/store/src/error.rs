@@ -8,7 +8,7 @@ use sqlx::{error::DatabaseError, migrate::MigrateError};
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The file is no database, or cannot be opened for writing.
-    #[error("cannot open {} (setting database): {source}", file.display())]
+    #[error("cannot open {} (setting database, or ledger): {source}", file.display())]
     Open {
         /// The file.
         file: PathBuf,
@@ -16,7 +16,7 @@ pub enum Error {
         source: sqlx::Error,
     },
     /// The file is a database of another role, or of a later version.
-    #[error("cannot bring {} (setting database) up to date: {source}", file.display())]
+    #[error("cannot bring {} (setting database, or ledger) up to date: {source}", file.display())]
     Migrate {
         /// The file.
         file: PathBuf,

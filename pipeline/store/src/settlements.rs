@@ -1,7 +1,7 @@
 //! What a collector answered for each frame, exactly and for good: its side of the ledger.
 //!
 //! Kept as runs of sequence numbers with the same answer, so that a camera's day is a few rows. A frame has one
-//! answer; one that is answered again keeps it, unless it is now recorded ([`Settlement::then`]).
+//! answer; of several the weightiest stands ([`Settlement::or`]).
 
 #[cfg(test)]
 mod tests;
@@ -210,7 +210,7 @@ impl Query {
     }
 }
 
-/// Settles frames in memory as [`Settlement::then`] says.
+/// Settles frames in memory as [`Settlement::or`] says.
 fn settle(
     runs: &mut Runs<Settlement>,
     frames: std::ops::RangeInclusive<u64>,
@@ -223,7 +223,7 @@ fn settle(
         .map(|run| Run {
             first: run.first.max(first),
             last: run.last.min(last),
-            state: run.state.then(settlement),
+            state: run.state.or(settlement),
         })
         .collect();
     runs.set(first..=last, settlement);

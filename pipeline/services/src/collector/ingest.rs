@@ -20,8 +20,8 @@ use http::HeaderMap;
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status, Streaming};
 
-use super::outcome::Outcomes;
 pub use super::process::Record;
+use super::{ledger::Ledger, outcome::Outcomes};
 use session::Session;
 
 /// The service of `airside.v1`.
@@ -29,17 +29,19 @@ use session::Session;
 pub struct Ingest<R> {
     recorder: Arc<R>,
     outcomes: Outcomes,
+    ledger: Ledger,
     window: u32,
     drain: CancellationToken,
 }
 
 impl<R: Record> Ingest<R> {
-    /// Takes frames for `recorder`, at most `window` at a time from one stream.
+    /// Takes frames for `recorder`, at most `window` at a time from one stream; `ledger` keeps what they are answered.
     #[must_use]
-    pub fn new(recorder: Arc<R>, outcomes: Outcomes, window: u32) -> Self {
+    pub fn new(recorder: Arc<R>, outcomes: Outcomes, ledger: Ledger, window: u32) -> Self {
         Self {
             recorder,
             outcomes,
+            ledger,
             window,
             drain: CancellationToken::new(),
         }
@@ -64,6 +66,7 @@ impl<R: Record> FrameIngest for Ingest<R> {
             request.into_inner(),
             Arc::clone(&self.recorder),
             self.outcomes.clone(),
+            self.ledger.clone(),
             self.window,
             self.drain.clone(),
         );

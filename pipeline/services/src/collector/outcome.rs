@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use airside_core::ledger::Settlement;
 use airside_proto::v1;
 use airside_runtime::{Metrics, Problem};
 use http::StatusCode;
@@ -40,6 +41,8 @@ pub enum Part {
     Alerts,
     /// This collector itself: too many frames are under way.
     Collector,
+    /// This collector's ledger.
+    Ledger,
 }
 
 /// A part that did not do its work.
@@ -59,6 +62,7 @@ impl fmt::Display for Part {
             Self::Section => "section",
             Self::Alerts => "alerts",
             Self::Collector => "collector",
+            Self::Ledger => "the collector's ledger",
         })
     }
 }
@@ -108,6 +112,16 @@ impl Verdict {
             Self::Recorded { .. } => v1::Outcome::Recorded,
             Self::Deferred(_) => v1::Outcome::Deferred,
             Self::Rejected { .. } => v1::Outcome::Rejected,
+        }
+    }
+
+    /// How it is entered in the ledger; `None` while the frame will come again.
+    #[must_use]
+    pub fn settlement(&self) -> Option<Settlement> {
+        match self {
+            Self::Recorded { .. } => Some(Settlement::Recorded),
+            Self::Deferred(_) => None,
+            Self::Rejected { .. } => Some(Settlement::Rejected),
         }
     }
 

@@ -1,5 +1,6 @@
 //! A collector on port 0 between neighbours that do as a test wants.
 
+mod ledger;
 mod neighbour;
 
 use std::time::{Duration, Instant};
@@ -22,6 +23,10 @@ use neighbour::{Manner, Neighbour, Part};
 const LIMIT: &str = "700ms";
 
 async fn start(neighbour: &Neighbour) -> Trial {
+    start_with(neighbour, &[]).await
+}
+
+async fn start_with(neighbour: &Neighbour, more: &[&str]) -> Trial {
     let origin = neighbour.origin();
     let mut flags = vec!["collector", "--listen", "127.0.0.1:0", "--window", "2"];
     flags.extend(["--neighbour-timeout", LIMIT]);
@@ -36,6 +41,7 @@ async fn start(neighbour: &Neighbour) -> Trial {
     ] {
         flags.extend([flag, &origin]);
     }
+    flags.extend(more);
     let settings = Settings::try_parse_from(flags).unwrap();
     Trial::run(build(&settings).await.unwrap())
 }

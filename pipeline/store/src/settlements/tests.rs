@@ -85,7 +85,7 @@ async fn any_batches_leave_what_a_map_of_frames_would_hold() {
             .collect();
         for (sequence, answer) in &batch {
             let standing = model.entry(*sequence).or_insert(*answer);
-            *standing = standing.then(*answer);
+            *standing = standing.or(*answer);
         }
         let standing = enter(&ledger, &batch).await;
         let wanted: Vec<_> = batch.iter().map(|(sequence, _)| model[sequence]).collect();

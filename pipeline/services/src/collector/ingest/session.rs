@@ -13,7 +13,10 @@ use tonic::{Status, Streaming};
 
 use super::{Keys, Record};
 use crate::{
-    collector::outcome::{Outcomes, Verdict},
+    collector::{
+        ledger::Ledger,
+        outcome::{Outcomes, Verdict},
+    },
     frame::{Frame, identity},
 };
 
@@ -26,6 +29,7 @@ pub(super) struct Session<R> {
     requests: Streaming<StreamRequest>,
     recorder: Arc<R>,
     outcomes: Outcomes,
+    ledger: Ledger,
     window: u32,
     drain: CancellationToken,
     keys: Keys,
@@ -52,6 +56,7 @@ impl<R: Record> Session<R> {
         requests: Streaming<StreamRequest>,
         recorder: Arc<R>,
         outcomes: Outcomes,
+        ledger: Ledger,
         window: u32,
         drain: CancellationToken,
     ) -> Self {
@@ -59,6 +64,7 @@ impl<R: Record> Session<R> {
             requests,
             recorder,
             outcomes,
+            ledger,
             window,
             drain,
             keys: Keys::of_stream(),
@@ -159,10 +165,11 @@ impl<R: Record> Session<R> {
             .credits
             .checked_sub(1)
             .ok_or_else(|| Status::resource_exhausted("a frame was sent without credit for it"))?;
-        identity(message.id.clone())?;
+        let identity = identity(message.id.clone())?;
         let id = message.id.clone().unwrap_or_default();
         let carried = self.keys.carried(&message.traceparent, &id.camera);
         let (recorder, count) = (Arc::clone(&self.recorder), self.outcomes.begin());
+        let ledger = self.ledger.clone();
         let work = async move {
             let verdict = match Frame::try_from(message) {
                 Ok(frame) => recorder.record(frame).await,
@@ -171,6 +178,7 @@ impl<R: Record> Session<R> {
                     reason: invalid.to_string(),
                 },
             };
+            let verdict = ledger.enter(identity, verdict).await;
             count.finish(&verdict);
             verdict.acknowledge(id)
         };
