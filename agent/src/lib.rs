@@ -10,6 +10,7 @@ pub mod assignment;
 mod backoff;
 pub mod camera;
 pub mod capture;
+pub mod command;
 pub mod frame;
 pub mod gate;
 pub mod ledger;

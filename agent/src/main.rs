@@ -6,26 +6,31 @@
     reason = "a program speaks to who starts it"
 )]
 
-use std::{path::Path, process::ExitCode};
+use std::{
+    env,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
-use airside_agent::{agent, settings, trial};
+use airside_agent::{
+    agent,
+    command::{Command, Config},
+    settings::{self, Flags, Loaded},
+    trial,
+};
+use clap::Parser as _;
 
-fn main() -> ExitCode {
-    let loaded = match settings::load(std::env::args_os()) {
-        Ok(loaded) => loaded,
-        Err(error) => return refuse(&error),
-    };
-    if loaded.flags.server.check {
-        print!("{loaded}");
-        return ExitCode::SUCCESS;
-    }
-    loaded.settings.server.log.start();
-    match run(&loaded) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error:#}");
-            ExitCode::FAILURE
-        }
+#[tokio::main]
+async fn main() -> ExitCode {
+    match carry_out().await {
+        Ok(code) => code,
+        Err(error) => match error.downcast_ref::<settings::Error>() {
+            Some(refused) => refuse(refused),
+            None => {
+                eprintln!("error: {error:#}");
+                ExitCode::FAILURE
+            }
+        },
     }
 }
 
@@ -38,8 +43,35 @@ fn refuse(error: &settings::Error) -> ExitCode {
     ExitCode::from(error.exit_code())
 }
 
-#[tokio::main]
-async fn run(loaded: &settings::Loaded) -> anyhow::Result<()> {
+async fn carry_out() -> anyhow::Result<ExitCode> {
+    // What to do shows without the file: not every command needs one, or a good one.
+    let command = Flags::try_parse_from(env::args_os()).map_or(None, |flags| flags.command);
+    match command {
+        None => run(&settings::load(env::args_os())?).await?,
+        Some(Command::Config(Config::Schema)) => println!("{:#}", settings::schema()),
+        Some(Command::Config(Config::Example)) => print!("{}", settings::EXAMPLE),
+        Some(Command::Config(Config::Check { file })) => check(file)?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn check(file: Option<PathBuf>) -> Result<(), settings::Error> {
+    let loaded = match file {
+        Some(file) => settings::load(["airside-agent".into(), "--config".into(), file.into()])?,
+        None => settings::load(env::args_os())?,
+    };
+    for camera in &loaded.settings.cameras {
+        println!("{camera}");
+    }
+    Ok(())
+}
+
+async fn run(loaded: &Loaded) -> anyhow::Result<()> {
+    if loaded.flags.server.check {
+        print!("{loaded}");
+        return Ok(());
+    }
+    loaded.settings.server.log.start();
     if let Some(directory) = &loaded.flags.capture {
         return try_camera(loaded, directory).await;
     }
@@ -47,7 +79,7 @@ async fn run(loaded: &settings::Loaded) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn try_camera(loaded: &settings::Loaded, directory: &Path) -> anyhow::Result<()> {
+async fn try_camera(loaded: &Loaded, directory: &Path) -> anyhow::Result<()> {
     let Some(camera) = loaded.settings.cameras.first() else {
         return Ok(());
     };

@@ -1,6 +1,7 @@
 //! Settings of the agent: one camera by flags, or several as `[[camera]]` tables in the file.
 
 mod camera_table;
+mod schema;
 mod tables;
 mod value;
 
@@ -16,13 +17,18 @@ use airside_runtime::{
 use self::value::{fps, name, pixels, quality, stall, stream_age, window};
 pub use self::{
     camera_table::{CameraTable, StreamTable},
+    schema::schema,
     tables::Tables,
 };
 use crate::{
     assignment::{Assignment, Destination},
     capture::{Format, Location, Source},
+    command::Command,
     gate, rest, spool, uplink,
 };
+
+/// A configuration file to start from.
+pub const EXAMPLE: &str = include_str!("settings/example.toml");
 
 /// Captures cameras and streams their frames to a collector.
 ///
@@ -99,6 +105,9 @@ pub struct Flags {
     /// Print the version of this program.
     #[arg(short = 'V', action = clap::ArgAction::Version)]
     program_version: Option<bool>,
+    /// What to do instead of running.
+    #[command(subcommand)]
+    pub command: Option<Command>,
 }
 
 /// What the agent is to do.
@@ -436,5 +445,43 @@ mod tests {
         assert!(refusal("", &["--source", "elephant://"]).contains("'elephant://'"));
         assert!(refusal(&camera(""), &["--source", "test://"]).contains("test://"));
         assert!(refusal("", &["--source", "test://", "--section", "1"]).contains("--event"));
+    }
+
+    #[test]
+    fn the_example_is_good_before_and_after_it_is_edited() {
+        let settings = load_file(EXAMPLE, &[]).unwrap().settings;
+        assert_eq!(settings.cameras.len(), 1);
+        let edited = EXAMPLE
+            .replace("test://", "rtsp://guard:s3cret@gate/1")
+            .replace("grpc://collector:9090", "grpc://10.0.0.1:9090");
+        let settings = load_file(&edited, &[]).unwrap().settings;
+        assert_eq!(settings.cameras[0].source.to_string(), "rtsp://gate/1");
+        let start = settings.cameras[0].start.as_ref().unwrap();
+        assert_eq!(start.destination.to_string(), "grpc://10.0.0.1:9090");
+    }
+
+    #[test]
+    fn the_example_tells_the_defaults() {
+        let setting = |line: &str| {
+            let bare = line.strip_prefix('#').unwrap_or_default();
+            bare.starts_with(|c: char| c == '[' || c.is_ascii_lowercase())
+        };
+        let told: String = EXAMPLE
+            .lines()
+            .map(|line| if setting(line) { &line[1..] } else { line })
+            .flat_map(|line| [line, "\n"])
+            .collect();
+        let (told, plain) = (
+            load_file(&told, &[]).unwrap(),
+            load_file(EXAMPLE, &[]).unwrap(),
+        );
+        let (told, plain) = (told.settings, plain.settings);
+        assert_eq!(told.agent, "gate-1");
+        assert_eq!(told.server.listen, plain.server.listen);
+        assert_eq!(told.cameras[0].format, plain.cameras[0].format);
+        assert_eq!(told.cameras[0].gate, plain.cameras[0].gate);
+        assert_eq!(told.spool, plain.spool);
+        assert_eq!(told.uplink, plain.uplink);
+        assert_eq!(told.control, plain.control);
     }
 }

@@ -63,7 +63,7 @@ pub struct Server {
     #[arg(long, env = "AIRSIDE_MAX_BODY", default_value = "16MiB", value_name = "SIZE", value_parser = parse::bytes)]
     pub max_body: usize,
     /// TOML file with settings, keyed by the names of these flags.
-    #[arg(long, env = "AIRSIDE_CONFIG", value_name = "FILE")]
+    #[arg(long, env = "AIRSIDE_CONFIG", value_name = "FILE", global = true)]
     pub config: Option<PathBuf>,
     /// Print the settings in force and end.
     #[arg(long)]

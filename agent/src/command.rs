@@ -1,0 +1,25 @@
+//! What the program can do beside running. Each command's work is a function of the module that it is about.
+
+use std::path::PathBuf;
+
+/// A command; without one the agent runs.
+#[derive(clap::Subcommand, Clone, Debug)]
+pub enum Command {
+    /// The configuration file: its schema, an example, or whether one is good.
+    #[command(subcommand)]
+    Config(Config),
+}
+
+/// About the configuration file.
+#[derive(clap::Subcommand, Clone, Debug)]
+pub enum Config {
+    /// Print the JSON Schema of the file.
+    Schema,
+    /// Print a file to start from.
+    Example,
+    /// Say everything that is not accepted in a file; ends with 2 if there is anything.
+    Check {
+        /// The file [default: the one that --config names]
+        file: Option<PathBuf>,
+    },
+}
