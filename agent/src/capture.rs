@@ -48,6 +48,26 @@ pub struct Format {
     pub stall: Duration,
 }
 
+/// How much is made of what a camera shows.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Effort {
+    /// Quality of the JPEG, 1 to 100.
+    pub jpeg_quality: u8,
+    /// Most pictures a second.
+    pub fps: f64,
+}
+
+impl Format {
+    /// What is made of it unless something keeps it from that.
+    #[must_use]
+    pub fn effort(&self) -> Effort {
+        Effort {
+            jpeg_quality: self.jpeg_quality,
+            fps: self.fps,
+        }
+    }
+}
+
 /// One captured picture.
 #[derive(Clone, Debug)]
 pub struct Picture {
@@ -73,4 +93,8 @@ pub trait Pictures: Send {
 
     /// Pictures dropped so far because nobody took them in time.
     fn overruns(&self) -> u64;
+
+    /// Makes more or less of what the camera shows from now on, without an interruption. Pictures that are not encoded here
+    /// keep their quality; a source that can do neither ignores it.
+    fn adjust(&mut self, _: Effort) {}
 }

@@ -16,6 +16,8 @@
 
 mod credit;
 mod post;
+pub mod rate;
+pub mod schedule;
 pub mod settings;
 mod stream;
 

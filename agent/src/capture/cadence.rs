@@ -26,6 +26,11 @@ impl Cadence {
         }
     }
 
+    /// Takes so many a second from the next frame on, which is taken.
+    pub(super) fn change(&mut self, fps: f64) {
+        *self = Self::new(fps);
+    }
+
     /// Whether to take the frame with running time `time`.
     pub(super) fn take(&mut self, time: Duration) -> bool {
         let early = self.interval.mul_f64(EARLY).min(EARLY_LIMIT);
@@ -67,6 +72,17 @@ mod tests {
         assert_eq!(taken(25.0, 15.0, 10), 150);
         assert_eq!(taken(29.97, 5.0, 100), 500);
         assert_eq!(taken(30.0, 0.5, 10), 5);
+    }
+
+    #[test]
+    fn changes_its_rate_at_once() {
+        let mut cadence = Cadence::new(1.0);
+        assert!(cadence.take(Duration::ZERO));
+        assert!(!cadence.take(Duration::from_millis(100)));
+        cadence.change(5.0);
+        let times = [200, 300, 400, 500, 600].map(Duration::from_millis);
+        let taken: Vec<_> = times.map(|time| cadence.take(time)).into();
+        assert_eq!(taken, [true, false, true, false, true]);
     }
 
     #[test]

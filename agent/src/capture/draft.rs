@@ -59,6 +59,8 @@ pub(super) struct Draft {
     pace: Pace,
     pipeline: gst::Pipeline,
     entry: gst::Element,
+    encoder: gst::Element,
+    cadence: Arc<Mutex<Cadence>>,
     wanted: Option<(&'static str, Arc<Offer>)>,
     sender: mpsc::Sender<Result<Picture, Error>>,
     receiver: mpsc::Receiver<Result<Picture, Error>>,
@@ -82,6 +84,8 @@ impl Draft {
             pace,
             pipeline,
             entry,
+            encoder: encoder.clone(),
+            cadence: Arc::new(Mutex::new(Cadence::new(format.fps))),
             wanted: None,
             sender,
             receiver,
@@ -194,6 +198,8 @@ impl Draft {
         super::pipeline::Parts {
             name: self.name,
             pipeline: self.pipeline,
+            encoder: self.encoder,
+            cadence: self.cadence,
             looped: self.pace == Pace::Looped,
             wanted: self.wanted,
             stall: self.format.stall,
@@ -207,7 +213,7 @@ impl Draft {
         let Some(pad) = self.entry.static_pad("sink") else {
             return;
         };
-        let cadence = Mutex::new(Cadence::new(self.format.fps));
+        let cadence = Arc::clone(&self.cadence);
         pad.add_probe(gst::PadProbeType::BUFFER, move |pad, info| {
             let time = info
                 .buffer()

@@ -10,7 +10,7 @@
 
 use std::{
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
@@ -20,7 +20,7 @@ use futures::{StreamExt, future::BoxFuture};
 use gstreamer::{self as gst, MessageView, SeekFlags, SeekType, prelude::*};
 use tokio::{sync::mpsc, time::Instant};
 
-use super::{Error, Picture, Pictures, draft::Offer};
+use super::{Effort, Error, Picture, Pictures, cadence::Cadence, draft::Offer};
 
 /// Rounds of a film that may pass without a picture. One can: its last pictures arrive with the first of the next.
 const EMPTY_ROUNDS: u32 = 2;
@@ -29,6 +29,8 @@ const EMPTY_ROUNDS: u32 = 2;
 pub(super) struct Parts {
     pub(super) name: String,
     pub(super) pipeline: gst::Pipeline,
+    pub(super) encoder: gst::Element,
+    pub(super) cadence: Arc<Mutex<Cadence>>,
     pub(super) looped: bool,
     pub(super) wanted: Option<(&'static str, Arc<Offer>)>,
     pub(super) stall: Duration,
@@ -203,6 +205,14 @@ impl Pictures for Pipeline {
 
     fn overruns(&self) -> u64 {
         self.parts.overruns.load(Ordering::Relaxed)
+    }
+
+    fn adjust(&mut self, effort: Effort) {
+        let quality = i32::from(effort.jpeg_quality);
+        self.parts.encoder.set_property("quality", quality);
+        let cadence = &self.parts.cadence;
+        let mut cadence = cadence.lock().unwrap_or_else(PoisonError::into_inner);
+        cadence.change(effort.fps);
     }
 }
 

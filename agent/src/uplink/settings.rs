@@ -6,6 +6,11 @@ use airside_runtime::text;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::{
+    rate::Rate,
+    schedule::{InvalidSchedule, Schedule, Window},
+};
+
 /// How frames travel to a collector.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
@@ -22,6 +27,13 @@ pub struct Settings {
     pub key: Option<PathBuf>,
     /// Name that the destination's certificate must bear: `spiffe://…`, or a host name; none takes the destination's host.
     pub peer: Option<String>,
+    /// Most that all cameras send together, e.g. `2Mbit/s`; none sends what the line takes.
+    #[schemars(with = "Option<String>")]
+    pub bandwidth: Option<Rate>,
+    /// Times of the week with another bandwidth (`[[uplink.window]]`), in the local time of the device.
+    pub window: Vec<Window>,
+    /// Whether pictures are made smaller, then fewer, for as long as the link cannot carry them while they are live.
+    pub adaptive: bool,
 }
 
 impl Default for Settings {
@@ -32,6 +44,93 @@ impl Default for Settings {
             certificate: None,
             key: None,
             peer: None,
+            bandwidth: None,
+            window: Vec::new(),
+            // What was made smaller is never had in full again, while backlog arrives in full, if later.
+            adaptive: false,
+        }
+    }
+}
+
+/// A key of `[uplink]` that is refused.
+#[derive(Debug, thiserror::Error)]
+pub enum Refused {
+    /// One without the other.
+    #[error("uplink.{given} is given without uplink.{missing}; expected both or neither")]
+    Half {
+        /// The key that is there.
+        given: &'static str,
+        /// The key that is not.
+        missing: &'static str,
+    },
+    /// A window.
+    #[error("uplink.window: {0}")]
+    Window(#[from] InvalidSchedule),
+    /// Too young.
+    #[error("uplink.stream-age: {0:?} is refused: expected at least 1s")]
+    StreamAge(Duration),
+}
+
+impl Settings {
+    /// What serde cannot see.
+    ///
+    /// # Errors
+    /// Names the key, its value and what is accepted.
+    pub fn check(&self) -> Result<(), Refused> {
+        let half = |given, missing| Err(Refused::Half { given, missing });
+        match (&self.certificate, &self.key) {
+            (Some(_), None) => return half("certificate", "key"),
+            (None, Some(_)) => return half("key", "certificate"),
+            _ => {}
+        }
+        if self.stream_age < Duration::from_secs(1) {
+            return Err(Refused::StreamAge(self.stream_age));
+        }
+        self.schedule()?;
+        Ok(())
+    }
+
+    /// What may go at each time of the week.
+    ///
+    /// # Errors
+    /// Windows overlap.
+    pub fn schedule(&self) -> Result<Schedule, InvalidSchedule> {
+        Schedule::new(self.bandwidth, &self.window)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_is_read_and_refused_by_key() {
+        let table = r#"
+            bandwidth = "2Mbit/s"
+            [[window]]
+            days = "mon-fri"
+            from = "08:00"
+            to = "18:00"
+            bandwidth = "500kbit/s"
+        "#;
+        let settings: Settings = toml::from_str(table).unwrap();
+        settings.check().unwrap();
+        let written = toml::to_string(&settings).unwrap();
+        assert_eq!(toml::from_str::<Settings>(&written).unwrap(), settings);
+        for (table, wanted) in [
+            ("bandwidth = \"fast\"", "expected a rate such as"),
+            ("[[window]]\nfrom = \"8\"", "expected a time such as 08:00"),
+            (
+                "key = \"k.pem\"",
+                "uplink.key is given without uplink.certificate",
+            ),
+            ("stream-age = \"1ms\"", "expected at least 1s"),
+        ] {
+            let read = toml::from_str::<Settings>(table).map_err(|error| error.to_string());
+            let error =
+                read.and_then(|settings| settings.check().map_err(|error| error.to_string()));
+            let error = error.unwrap_err();
+            assert!(error.contains(wanted), "{table}: {error}");
         }
     }
 }

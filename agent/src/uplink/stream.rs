@@ -58,6 +58,7 @@ impl Session {
             agent: uplink.name.agent.clone(),
             camera: uplink.name.camera.clone(),
             epoch: uplink.orders.borrow().epoch,
+            incarnation: 0,
         });
         // A channel of its own: a new stream is also a new connection, which a plain TCP balancer can send elsewhere.
         let channel = uplink.mesh.channel(&destination.origin);

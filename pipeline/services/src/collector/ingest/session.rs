@@ -3,7 +3,7 @@
 use std::{collections::VecDeque, pin::Pin, sync::Arc, time::Duration};
 
 use airside_proto::v1::{
-    self, Acknowledgement, Credits, Drain, Hello, StreamRequest, StreamResponse,
+    self, Acknowledgement, Credits, Drain, DrainCause, Hello, StreamRequest, StreamResponse,
     stream_request::Message, stream_response,
 };
 use futures::{FutureExt as _, StreamExt as _, stream::FuturesUnordered};
@@ -122,9 +122,12 @@ impl<R: Record> Session<R> {
 
     fn say_goodbye(&mut self) {
         self.goodbye = Some(Instant::now() + GOODBYE);
-        let reason = "this collector is going away".to_owned();
+        let drain = Drain {
+            reason: "this collector is going away".to_owned(),
+            cause: DrainCause::Leaving.into(),
+        };
         self.responses
-            .push_back(response(stream_response::Message::Drain(Drain { reason })));
+            .push_back(response(stream_response::Message::Drain(drain)));
     }
 
     fn take(&mut self, request: StreamRequest) -> Result<(), Status> {
