@@ -193,12 +193,13 @@ impl FromStr for Clock {
     type Err = InvalidSchedule;
 
     fn from_str(text: &str) -> Result<Self, InvalidSchedule> {
-        let digits = |part: &str, below: u8| {
+        let number = |part: &str, below: u8| {
+            let digits = part.len() == 2 && part.bytes().all(|byte| byte.is_ascii_digit());
             let number: u8 = part.parse().ok()?;
-            (part.len() == 2 && number < below).then_some(number)
+            (digits && number < below).then_some(number)
         };
         text.split_once(':')
-            .and_then(|(hour, minute)| Some((digits(hour, 24)?, digits(minute, 60)?)))
+            .and_then(|(hour, minute)| Some((number(hour, 24)?, number(minute, 60)?)))
             .map(|(hour, minute)| Self { hour, minute })
             .ok_or_else(|| InvalidSchedule::Time(text.chars().take(40).collect()))
     }
