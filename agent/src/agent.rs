@@ -47,7 +47,12 @@ fn new_camera(settings: &Settings, camera: &CameraSettings) -> Camera {
         camera: camera.id.clone(),
     };
     let outbox = Arc::new(Outbox::new(settings.window));
-    Camera::new(name, Arc::clone(&camera.source), camera.format, outbox)
+    Camera::new(
+        name,
+        Arc::clone(&camera.source),
+        camera.format.clone(),
+        outbox,
+    )
 }
 
 /// Two tasks a camera: one captures, one delivers. Neither ends before the agent does.

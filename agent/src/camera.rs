@@ -26,7 +26,7 @@ use crate::{
     assignment::{Assignment, Orders},
     capture::{self, Format, Picture, Pictures, Source},
     frame::Frame,
-    gate::Gate,
+    gate::{Gate, Verdict},
     outbox::Outbox,
     uplink::{CameraName, Link},
 };
@@ -241,7 +241,7 @@ impl Camera {
 
     /// Opens the source where blocking is allowed.
     async fn open(&self) -> Result<Box<dyn Pictures>, capture::Error> {
-        let (source, format) = (Arc::clone(&self.source), self.format);
+        let (source, format) = (Arc::clone(&self.source), self.format.clone());
         tokio::task::spawn_blocking(move || source.open(&format))
             .await
             .unwrap_or_else(|panic| {
@@ -252,28 +252,43 @@ impl Camera {
             })
     }
 
-    /// Makes a frame of a picture, if streaming is still wanted.
+    /// Lets the gate judge a picture, if streaming is still wanted; what it admits becomes frames.
     async fn take(&self, picture: Picture, gate: &mut dyn Gate) {
         let orders = self.orders.borrow().clone();
         let Some(assignment) = orders.active() else {
             return;
         };
-        let admitted = gate.admits(&picture);
-        let sequence = self.advance(orders.epoch, admitted);
+        if self.begins(orders.epoch) {
+            // What the gate holds was taken for another epoch.
+            self.outbox.gated(gate.finish());
+        }
         self.newest.send_replace(Some(Snapshot {
-            picture: picture.clone(),
+            picture: Picture {
+                luma: None,
+                ..picture.clone()
+            },
             assignment: Some(assignment.clone()),
             epoch: orders.epoch,
         }));
-        if !admitted {
-            return self.outbox.gated(1);
+        let Verdict { admitted, gated } = gate.judge(picture);
+        self.outbox.gated(gated);
+        let mut admitted = Admitted {
+            pictures: admitted.into_iter(),
+            outbox: &self.outbox,
+        };
+        for picture in admitted.pictures.by_ref() {
+            self.append(picture, assignment, orders.epoch).await;
         }
+    }
+
+    /// A picture that the gate admitted becomes a frame.
+    async fn append(&self, picture: Picture, assignment: &Assignment, epoch: u64) {
         let frame = Frame {
             id: FrameId {
                 agent: self.name.agent.clone(),
                 camera: self.name.camera.clone(),
-                epoch: orders.epoch,
-                sequence,
+                epoch,
+                sequence: self.next_sequence(),
             },
             captured_at: picture.captured_at,
             section: assignment.section.clone(),
@@ -285,18 +300,37 @@ impl Camera {
         self.outbox.append(frame).await;
     }
 
-    /// Counts a picture of this epoch; the sequence of its frame, if it becomes one.
-    fn advance(&self, epoch: u64, admitted: bool) -> u64 {
+    /// Counts a picture of this epoch; whether it is the first.
+    fn begins(&self, epoch: u64) -> bool {
         let mut progress = self.progress.lock().unwrap_or_else(PoisonError::into_inner);
-        if progress.epoch != epoch {
+        let begins = progress.epoch != epoch;
+        if begins {
             *progress = Progress {
                 epoch,
                 ..Progress::default()
             };
         }
         progress.cycle += 1;
-        progress.sequence += u64::from(admitted);
+        begins
+    }
+
+    fn next_sequence(&self) -> u64 {
+        let mut progress = self.progress.lock().unwrap_or_else(PoisonError::into_inner);
+        progress.sequence += 1;
         progress.sequence
+    }
+}
+
+/// Pictures on their way from the gate to the outbox. Those that do not get there, because the stream ends meanwhile, are
+/// counted as kept back.
+struct Admitted<'a> {
+    pictures: std::vec::IntoIter<Picture>,
+    outbox: &'a Outbox,
+}
+
+impl Drop for Admitted<'_> {
+    fn drop(&mut self) {
+        self.outbox.gated(self.pictures.len() as u64);
     }
 }
 

@@ -25,8 +25,11 @@ mod rtsp;
 use std::{fmt, time::Duration};
 
 use airside_core::Timestamp;
+use airside_imaging::Grey;
 use bytes::Bytes;
 use futures::future::BoxFuture;
+
+use crate::area::Polygon;
 
 pub use self::{
     error::{Cause, Error},
@@ -34,7 +37,7 @@ pub use self::{
 };
 
 /// What a camera is asked for.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Format {
     /// Width of the pictures in pixels.
     pub width: u32,
@@ -46,6 +49,39 @@ pub struct Format {
     pub jpeg_quality: u8,
     /// A camera that yields nothing for so long has failed.
     pub stall: Duration,
+    /// Areas that are black in every picture, before anyone sees it.
+    pub masks: Vec<Polygon>,
+    /// What is wanted beside the JPEG.
+    pub luma: LumaWanted,
+}
+
+impl Format {
+    /// Whether pixels must be seen: JPEGs of the camera itself may not be passed on as they come then.
+    #[must_use]
+    pub fn needs_pixels(&self) -> bool {
+        !self.masks.is_empty() || self.luma != LumaWanted::None
+    }
+}
+
+/// Which brightness is wanted beside a JPEG.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LumaWanted {
+    /// None.
+    #[default]
+    None,
+    /// The small one, to see motion in.
+    Small,
+    /// The large one as well, to see faces in.
+    Large,
+}
+
+/// The brightness of a picture, masks black already.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Luma {
+    /// Small: to see motion in.
+    pub small: Grey,
+    /// Large: to see faces in.
+    pub large: Option<Grey>,
 }
 
 /// How much is made of what a camera shows.
@@ -75,6 +111,8 @@ pub struct Picture {
     pub captured_at: Timestamp,
     /// The picture as JPEG.
     pub jpeg: Bytes,
+    /// Its brightness, if that was wanted and the camera gives it.
+    pub luma: Option<Luma>,
 }
 
 /// A place pictures come from. `Display` names it without credentials.

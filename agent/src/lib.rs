@@ -6,6 +6,7 @@
 //! ```
 
 pub mod agent;
+pub mod area;
 pub mod assignment;
 mod backoff;
 pub mod camera;

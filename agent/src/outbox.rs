@@ -280,7 +280,7 @@ mod tests {
     #[derive(Clone, Copy, Debug)]
     enum Step {
         Append,
-        Gate,
+        Gate(u64),
         Overrun(u64),
         Send,
         Settle(usize, Outcome),
@@ -297,7 +297,7 @@ mod tests {
         ]);
         prop_oneof![
             8 => Just(Step::Append),
-            1 => Just(Step::Gate),
+            1 => (0_u64..4).prop_map(Step::Gate),
             1 => (0_u64..4).prop_map(Step::Overrun),
             6 => Just(Step::Send),
             6 => (0_usize..8, outcome).prop_map(|(index, outcome)| Step::Settle(index, outcome)),
@@ -317,7 +317,7 @@ mod tests {
             for (index, step) in steps.enumerate() {
                 match step {
                     Step::Append => futures::executor::block_on(outbox.append(frame(index as u64 + 1))),
-                    Step::Gate => outbox.gated(1),
+                    Step::Gate(pictures) => outbox.gated(pictures),
                     Step::Overrun(pictures) => outbox.overran(pictures),
                     Step::Send => sent.extend(outbox.try_next(ANY()).map(|(_, frame)| frame.id)),
                     // Also answers to frames that are no longer in flight, and second answers.

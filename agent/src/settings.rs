@@ -144,8 +144,6 @@ pub struct CameraSettings {
     pub start: Option<Assignment>,
     /// Which pictures are worth sending.
     pub gate: gate::settings::Settings,
-    /// Areas that are blacked out before a picture leaves the process.
-    pub masks: Vec<gate::settings::Polygon>,
 }
 
 impl fmt::Display for CameraSettings {
@@ -156,6 +154,7 @@ impl fmt::Display for CameraSettings {
             fps,
             jpeg_quality,
             stall,
+            ..
         } = self.format;
         write!(
             f,

@@ -99,6 +99,7 @@ impl Filming<'_> {
             () = unwanted(&mut orders, drain) => None,
         };
         close(pictures).await;
+        self.camera.outbox.gated(gate.finish());
         ended
     }
 

@@ -80,7 +80,7 @@ impl Draft {
         let sink = picture_sink(pace, sender.clone(), Arc::clone(&overruns));
         let draft = Self {
             name,
-            format: *format,
+            format: format.clone(),
             pace,
             pipeline,
             entry,
@@ -317,5 +317,6 @@ fn picture(sink: &AppSink, sample: &gst::Sample) -> Option<Picture> {
     Some(Picture {
         captured_at: Timestamp::now().before(delay.into()),
         jpeg,
+        luma: None,
     })
 }

@@ -6,6 +6,8 @@ use airside_runtime::text;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::{area::Polygon, capture::LumaWanted};
+
 /// Which pictures of a camera are worth sending.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
@@ -41,11 +43,17 @@ pub enum Mode {
     Face,
 }
 
-/// Corners of an area, each `[x, y]` as shares of the picture's width and height: `[0, 0]` is its upper left corner, `[1, 1]` its
-/// lower right one.
-#[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
-#[serde(transparent)]
-pub struct Polygon(pub Vec<[f32; 2]>);
+impl Settings {
+    /// What the gate wants to see of each picture.
+    #[must_use]
+    pub fn luma(&self) -> LumaWanted {
+        match self.mode {
+            Mode::Always => LumaWanted::None,
+            Mode::Motion => LumaWanted::Small,
+            Mode::Face => LumaWanted::Large,
+        }
+    }
+}
 
 impl Default for Settings {
     fn default() -> Self {

@@ -11,6 +11,7 @@ use super::{
     value::read::{fps, name, parsed, pixels, quality, stall},
 };
 use crate::{
+    area::Polygon,
     assignment::{Assignment, Destination},
     capture::{Format, Location},
     gate,
@@ -56,7 +57,7 @@ pub struct CameraTable {
     pub gate: gate::settings::Settings,
     /// Areas that are blacked out before a picture leaves the process.
     #[serde(default)]
-    pub masks: Vec<gate::settings::Polygon>,
+    pub masks: Vec<Polygon>,
 }
 
 /// What a camera streams, and where to.
@@ -119,6 +120,8 @@ impl CameraTable {
                 fps: self.fps.unwrap_or(flags.fps),
                 jpeg_quality: self.jpeg_quality.unwrap_or(flags.jpeg_quality),
                 stall: self.stall.unwrap_or(flags.stall),
+                masks: self.masks,
+                luma: self.gate.luma(),
             },
             start: self.stream.map(|stream| Assignment {
                 section: stream.section,
@@ -127,7 +130,6 @@ impl CameraTable {
                 extra_info: stream.extra_info,
             }),
             gate: self.gate,
-            masks: self.masks,
         }
     }
 }

@@ -5,7 +5,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use airside_agent::capture::{Cause, Error, Format, Location, Picture, Pictures, Source};
+use airside_agent::capture::{
+    Cause, Error, Format, Location, LumaWanted, Picture, Pictures, Source,
+};
 
 use super::{
     eventually,
@@ -19,6 +21,8 @@ const FORMAT: Format = Format {
     fps: 10.0,
     jpeg_quality: 80,
     stall: Duration::from_secs(5),
+    masks: Vec::new(),
+    luma: LumaWanted::None,
 };
 
 fn open(location: impl ToString, format: Format) -> Result<Box<dyn Pictures>, Error> {

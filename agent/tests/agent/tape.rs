@@ -27,6 +27,7 @@ impl Tape {
             let picture = Picture {
                 captured_at: Timestamp::from_micros(1_600_000_000_000_000 + number as i64),
                 jpeg: Bytes::from(number.to_string()),
+                luma: None,
             };
             self.0.send(Ok(picture)).unwrap();
         }

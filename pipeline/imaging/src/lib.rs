@@ -1,5 +1,7 @@
 //! Pictures: decode, encode, resize, warp. The only code that knows OpenCV and libjpeg.
 //!
+//! Decoding and encoding are the feature `codecs`, on by default.
+//!
 //! Invariants:
 //! - A [`Picture`] holds exactly `width × height` RGB pixels, and neither side is zero.
 //! - No outside byte is decoded before the size its header states was checked against [`Limits`].
@@ -7,7 +9,9 @@
 //! - EXIF orientation is ignored: cameras send upright frames, and boxes must fit the stored pixels.
 //! - Everything runs on the caller's thread; parallelism belongs to the caller.
 
+#[cfg(feature = "codecs")]
 mod decode;
+#[cfg(feature = "codecs")]
 mod encode;
 mod letterbox;
 mod mat;
@@ -15,7 +19,9 @@ mod picture;
 mod segment;
 mod transform;
 
+#[cfg(feature = "codecs")]
 pub use decode::{Format, Header, Limits, decode, decode_at_least, probe};
+#[cfg(feature = "codecs")]
 pub use encode::encode_jpeg;
 pub use letterbox::{Anchor, Letterbox};
 pub use picture::{Grey, Picture, Rect};
@@ -42,7 +48,7 @@ pub enum Error {
     #[error("broken picture: {0}")]
     Broken(String),
     /// Pixels and size do not belong together, or a side is zero.
-    #[error("{width}x{height} is not the size of {bytes} bytes of RGB")]
+    #[error("{width}x{height} is not the size of {bytes} bytes of pixels")]
     Shape {
         /// Width in pixels.
         width: u32,

@@ -93,6 +93,23 @@ pub struct Grey {
 }
 
 impl Grey {
+    /// Takes `pixels` (row by row) as a grey picture of `width` × `height`.
+    pub fn new(width: u32, height: u32, pixels: Vec<u8>) -> Result<Self> {
+        let expected = u128::from(width) * u128::from(height);
+        if expected == 0 || expected != pixels.len() as u128 {
+            return Err(Error::Shape {
+                width,
+                height,
+                bytes: pixels.len(),
+            });
+        }
+        Ok(Self {
+            width,
+            height,
+            pixels,
+        })
+    }
+
     /// Width in pixels.
     pub fn width(&self) -> u32 {
         self.width
