@@ -30,6 +30,9 @@ use crate::{
 /// A configuration file to start from.
 pub const EXAMPLE: &str = include_str!("settings/example.toml");
 
+/// What only the command line takes has no place in a file.
+pub(crate) const ONLY_FLAGS: &[&str] = &["config", "check", "help", "capture", "pictures"];
+
 /// Captures cameras and streams their frames to a collector.
 ///
 /// One camera is described by flags; several by `camera` tables in the configuration file. What a table leaves
@@ -134,6 +137,8 @@ pub struct Settings {
 /// One camera.
 #[derive(Clone)]
 pub struct CameraSettings {
+    /// All of it as configuration says it, defaults filled in; what follows is made of this.
+    pub table: CameraTable,
     /// Name within the agent.
     pub id: String,
     /// Where its pictures come from.
@@ -174,6 +179,7 @@ impl fmt::Display for CameraSettings {
 }
 
 /// What was read.
+#[derive(Clone)]
 pub struct Loaded {
     /// The settings in force.
     pub settings: Settings,
