@@ -175,7 +175,7 @@ async fn what_is_refused_changes_nothing_and_names_line_and_key() {
             format!("{good}[spool]\nsize = 1\n"),
             400,
             json!("spool.size"),
-            ":9:1: ",
+            ":10:1: ",
         ),
         (
             good.replace("[[camera]]", "[[camera"),
