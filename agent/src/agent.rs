@@ -14,20 +14,39 @@ use crate::{
     systemd::{Manager, Pulse},
 };
 
+/// Why the agent could not be built.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A file that guards the control interface.
+    #[error(transparent)]
+    Control(#[from] rest::settings::Unfit),
+    /// The address.
+    #[error(transparent)]
+    Bind(#[from] BindError),
+}
+
+impl Error {
+    /// 2 for a setting or a file that it names, 1 for what may be better the next time.
+    #[must_use]
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Control(_) => 2,
+            Self::Bind(_) => 1,
+        }
+    }
+}
+
 /// Builds the agent and binds its port. Cameras are opened when they stream, not before: one that fails does
 /// not keep the agent from starting. `args` are the program's own: they are read again when it reloads.
 ///
 /// # Errors
-/// The address cannot be listened on.
-pub async fn build(
-    loaded: Loaded,
-    args: Vec<OsString>,
-    manager: Manager,
-) -> Result<Bound, BindError> {
+/// The address cannot be listened on, or a file that a setting names does not hold what it should.
+pub async fn build(loaded: Loaded, args: Vec<OsString>, manager: Manager) -> Result<Bound, Error> {
     let mut settings = loaded.settings.clone();
     let state_dir = settings.state_dir.take();
     settings.state_dir = state_dir.or(manager.state_dir);
-    let mut service = Service::new("Camera Agent", &settings.server);
+    let service = Service::new("Camera Agent", &settings.server);
+    let mut service = settings.control.secure(service)?;
     let cameras = Cameras::default();
     let common = Common {
         settings,

@@ -29,7 +29,8 @@ async fn main() -> ExitCode {
             Some(refused) => refuse(refused),
             None => {
                 eprintln!("error: {error:#}");
-                ExitCode::FAILURE
+                let of_agent = error.downcast_ref::<agent::Error>();
+                of_agent.map_or(ExitCode::FAILURE, |error| error.exit_code().into())
             }
         },
     }

@@ -99,6 +99,9 @@ pub struct Flags {
     /// Directory that keeps the frames that wait for the collector; without one they wait in memory.
     #[arg(long, env = "AIRSIDE_STATE_DIR", value_name = "DIRECTORY")]
     pub state_dir: Option<PathBuf>,
+    /// Serve state and control to whoever reaches the address: for pods behind a mesh's sidecar, which keeps strangers away.
+    #[arg(long, env = "AIRSIDE_TRUSTED_NETWORK")]
+    pub trusted_network: bool,
     /// Only try the camera: write pictures into this directory, send nothing, and end.
     #[arg(long, value_name = "DIRECTORY")]
     pub capture: Option<PathBuf>,
@@ -245,7 +248,7 @@ impl Loaded {
             document,
             in_force,
         } = loaded;
-        check(&tables, &document)?;
+        check(&tables, &flags, &document)?;
         let cameras = match (tables.camera, &flags.source) {
             (tables, None) if tables.is_empty() => return Err(Error::NoCamera),
             (tables, None) => tables,
@@ -281,7 +284,7 @@ impl Loaded {
 }
 
 /// What holds between keys. What each alone must be was seen to when it was read.
-fn check(tables: &Tables, document: &Document) -> Result<(), config::Error> {
+fn check(tables: &Tables, flags: &Flags, document: &Document) -> Result<(), config::Error> {
     let mut mistakes = Vec::new();
     for (index, camera) in tables.camera.iter().enumerate() {
         let earlier = tables.camera.iter().take(index);
@@ -289,6 +292,12 @@ fn check(tables: &Tables, document: &Document) -> Result<(), config::Error> {
             let reason = format!("'{}' is refused: another camera has this name", camera.id);
             mistakes.push(document.mistake(&format!("camera[{index}].id"), reason));
         }
+    }
+    let checked = tables
+        .control
+        .check(flags.server.listen, flags.trusted_network);
+    if let Err((key, reason)) = checked {
+        mistakes.push(document.mistake(key, reason.to_string()));
     }
     if mistakes.is_empty() {
         Ok(())
