@@ -45,6 +45,23 @@ bench: setup ## Measure against bare limits in the same run; prints tables of ra
 conformance: setup ## Ask a running istiod what every rule means, or CASES=istio/timeout alone, and compare
 	cargo run -q -p airside-conformance $(CARGO_FLAGS) -- --only "$(CASES)"
 
+# The agent's Debian package, and its tests in an emulated machine and under qemu-user (docs/testing.md).
+
+.PHONY: setup-package deb deb-arm64 agent-arm64 test-package test-arm64
+
+setup-package: ## Install what the agent's Debian package needs to be built and tested
+	@deploy/setup/setup.sh package
+
+deb: setup-package ## The agent's Debian package for this machine, checked by lintian
+	@deploy/debian/build.sh
+
+deb-arm64: setup-package ## The agent's Debian package for arm64, cross-built
+	@deploy/debian/build.sh arm64
+
+agent-arm64: setup-package ## The agent for arm64, cross-built
+	@deploy/arm64/sysroot.sh
+	deploy/arm64/cargo.sh build --release --locked -p airside-agent
+
 clean: ## Remove what was built and made
 	rm -rf target .airside models demo gallery
 

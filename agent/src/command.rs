@@ -8,6 +8,9 @@ pub enum Command {
     /// The configuration file: its schema, an example, or whether one is good.
     #[command(subcommand)]
     Config(Config),
+    /// Print the manual page, as the package installs it.
+    #[command(hide = true)]
+    Man,
 }
 
 /// About the configuration file.

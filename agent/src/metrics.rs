@@ -65,20 +65,16 @@ impl EncodeLabelValue for Cause {
 }
 
 /// Counters of cameras and links.
-#[derive(Clone, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Metrics {
     link_ends: Family<EndLabels, Counter>,
     camera_failures: Family<FailureLabels, Counter>,
-    outboxes: Outboxes,
 }
 
-/// All outboxes since the process started. That of a camera which was removed stays: a counter must not go back.
-type Outboxes = Arc<Mutex<Vec<Arc<Outbox>>>>;
-
 impl Metrics {
-    /// Registers everything, the ledgers of all outboxes that are [followed](Self::follow) included.
+    /// Registers everything, the ledgers of these outboxes included.
     #[must_use]
-    pub fn registered(registry: &Registry) -> Self {
+    pub fn registered(registry: &Registry, outboxes: Vec<Arc<Outbox>>) -> Self {
         let metrics = Self::default();
         registry.register(
             "agent_link_ends",
@@ -94,19 +90,13 @@ impl Metrics {
         // Metrics are written in the order of registration: the first takes the snapshot for the others.
         for figure in FIGURES {
             let export = Export {
-                outboxes: Arc::clone(&metrics.outboxes),
+                outboxes: outboxes.clone(),
                 snapshot: Arc::clone(&snapshot),
                 figure,
             };
             registry.register(figure.name, figure.help, export);
         }
         metrics
-    }
-
-    /// Exports the ledger of this outbox with the others'.
-    pub(crate) fn follow(&self, outbox: Arc<Outbox>) {
-        let mut outboxes = self.outboxes.lock().unwrap_or_else(PoisonError::into_inner);
-        outboxes.push(outbox);
     }
 
     pub(crate) fn link_ended(&self, reason: LinkEnd) {
@@ -199,7 +189,7 @@ const FIGURES: &[Figure] = &[
 ];
 
 struct Export {
-    outboxes: Outboxes,
+    outboxes: Vec<Arc<Outbox>>,
     snapshot: Arc<Mutex<(Ledger, Counts)>>,
     figure: &'static Figure,
 }
@@ -208,8 +198,7 @@ impl Export {
     fn read(&self) -> Values {
         let mut snapshot = self.snapshot.lock().unwrap_or_else(PoisonError::into_inner);
         if self.figure.name == FIGURES[0].name {
-            let outboxes = self.outboxes.lock().unwrap_or_else(PoisonError::into_inner);
-            *snapshot = total(&outboxes);
+            *snapshot = total(&self.outboxes);
         }
         (self.figure.values)(&snapshot.0, &snapshot.1)
     }

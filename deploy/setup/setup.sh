@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Installs what building, running and testing Airside need and this machine lacks. Says what it does;
-# a second run only looks. Everything beside the Debian packages goes into .airside/ of the repository.
+# Installs what building, running and testing Airside need and this machine lacks; with the argument `package` also what the
+# agent's Debian package needs. Says what it does; a second run only looks. Everything beside the Debian packages goes into
+# .airside/ of the repository.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 here=deploy/setup
@@ -10,7 +11,7 @@ fail() { say "$*" >&2; exit 1; }
 command -v cargo >/dev/null || fail "cargo is missing; install a Rust toolchain (1.95 or newer) first"
 
 # 1. Debian packages.
-wanted=$(grep -v '^#' $here/apt.txt)
+wanted=$(grep -hv '^#' $here/apt.txt ${1:+"$here/apt-$1.txt"})
 # npm comes with Node.js where that was not installed from Debian.
 command -v npm >/dev/null || wanted="$wanted npm"
 missing=()

@@ -22,10 +22,7 @@ use serde_json::json;
 use tower_http::catch_panic::CatchPanicLayer;
 use tracing::Instrument as _;
 
-use crate::{
-    Fault, Identity, Metrics, Problem, Readiness, Token, carry::Carried, extract, parse,
-    token::guard,
-};
+use crate::{Fault, Identity, Metrics, Problem, Readiness, carry::Carried, extract, parse};
 
 /// What the standard routes look at.
 #[derive(Clone, Debug)]
@@ -37,8 +34,6 @@ pub(crate) struct Standard {
     pub(crate) fault: Option<Fault>,
     /// Largest body of a REST request, bytes.
     pub(crate) max_body: usize,
-    /// What requests must bear.
-    pub(crate) token: Option<Token>,
 }
 
 /// A body over the limit is read and thrown away up to here, so that its sender gets to read the refusal.
@@ -57,9 +52,7 @@ pub(crate) fn wrap(standard: Standard, routes: Router) -> Router {
     }
     let standard = Arc::new(standard);
     let max_body = standard.max_body;
-    let token = standard.token.clone();
-    let routes = own
-        .with_state(Arc::clone(&standard))
+    own.with_state(Arc::clone(&standard))
         .merge(routes)
         .fallback(|request: Request| async move {
             Problem::not_found(format!("nothing is served at {}", request.uri().path()))
@@ -71,12 +64,7 @@ pub(crate) fn wrap(standard: Standard, routes: Router) -> Router {
                 request.uri().path()
             );
             Problem::new(StatusCode::METHOD_NOT_ALLOWED, detail)
-        });
-    let routes = match token {
-        Some(token) => routes.layer(middleware::from_fn_with_state(token, guard)),
-        None => routes,
-    };
-    routes
+        })
         .layer(DefaultBodyLimit::max(max_body))
         .layer(CatchPanicLayer::custom(panicked))
         .layer(middleware::from_fn_with_state(standard, around))

@@ -45,16 +45,13 @@ pub struct Mistake {
 
 impl fmt::Display for Mistake {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if !self.file.as_os_str().is_empty() {
-            write!(f, "{}", self.file.display())?;
-            if let Some(Place { line, column }) = self.place {
-                write!(f, ":{line}:{column}")?;
-            }
-            f.write_str(": ")?;
+        write!(f, "{}", self.file.display())?;
+        if let Some(Place { line, column }) = self.place {
+            write!(f, ":{line}:{column}")?;
         }
         match self.key.as_str() {
-            "" => f.write_str(&self.reason),
-            key => write!(f, "key '{key}': {}", self.reason),
+            "" => write!(f, ": {}", self.reason),
+            key => write!(f, ": key '{key}': {}", self.reason),
         }
     }
 }
