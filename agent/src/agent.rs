@@ -1,94 +1,71 @@
 //! The agent as a service: its cameras, their uplinks and the REST interface, from settings to a bound port.
 
-use std::{convert::Infallible, sync::Arc};
+use std::ffi::OsString;
 
 use airside_runtime::{Bound, Service, service::BindError};
-use tracing::Instrument as _;
 
 use crate::{
-    camera::{Camera, film},
-    gate,
+    cameras::Cameras,
+    fleet::{Common, Fleet},
     metrics::Metrics,
-    outbox::Outbox,
-    rest::{self, Cameras},
-    settings::{CameraSettings, Settings},
-    uplink::{CameraName, Limits, Uplink},
+    reload::Reloader,
+    rest,
+    settings::Loaded,
+    systemd::{Manager, Pulse},
 };
 
+/// Why the agent could not be built.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A file that guards the control interface.
+    #[error(transparent)]
+    Control(#[from] rest::settings::Unfit),
+    /// The address.
+    #[error(transparent)]
+    Bind(#[from] BindError),
+}
+
+impl Error {
+    /// 2 for a setting or a file that it names, 1 for what may be better the next time.
+    #[must_use]
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Control(_) => 2,
+            Self::Bind(_) => 1,
+        }
+    }
+}
+
 /// Builds the agent and binds its port. Cameras are opened when they stream, not before: one that fails does
-/// not keep the agent from starting.
+/// not keep the agent from starting. `args` are the program's own: they are read again when it reloads.
 ///
 /// # Errors
-/// The address cannot be listened on.
-pub async fn build(settings: &Settings) -> Result<Bound, BindError> {
-    let mut service = Service::new("Camera Agent", &settings.server);
-    let cameras: Vec<_> = settings
-        .cameras
-        .iter()
-        .map(|camera| Arc::new(new_camera(settings, camera)))
-        .collect();
-    let outboxes = cameras.iter().map(|camera| Arc::clone(camera.outbox()));
-    let metrics = Metrics::registered(service.metrics(), outboxes.collect());
-    for (camera, its) in cameras.iter().zip(&settings.cameras) {
-        if let Some(assignment) = &its.start {
-            camera.start(assignment.clone());
-        }
-        spawn(&mut service, settings, camera, &metrics);
-    }
-    service
-        .rest(rest::routes(Cameras(cameras.into())))
-        .bind()
-        .await
-}
-
-fn new_camera(settings: &Settings, camera: &CameraSettings) -> Camera {
-    let name = CameraName {
-        agent: settings.agent.clone(),
-        camera: camera.id.clone(),
-    };
-    let outbox = Arc::new(Outbox::new(settings.window));
-    Camera::new(
-        name,
-        Arc::clone(&camera.source),
-        camera.format.clone(),
-        outbox,
-    )
-}
-
-/// Two tasks a camera: one captures, one delivers. Neither ends before the agent does.
-fn spawn(service: &mut Service, settings: &Settings, camera: &Arc<Camera>, metrics: &Metrics) {
-    let name = camera.name().camera.clone();
-    let uplink = Uplink {
-        name: camera.name().clone(),
-        outbox: Arc::clone(camera.outbox()),
-        orders: camera.orders().subscribe(),
+/// The address cannot be listened on, or a file that a setting names does not hold what it should.
+pub async fn build(loaded: Loaded, args: Vec<OsString>, manager: Manager) -> Result<Bound, Error> {
+    let mut settings = loaded.settings.clone();
+    let state_dir = settings.state_dir.take();
+    settings.state_dir = state_dir.or(manager.state_dir);
+    let service = Service::new("Camera Agent", &settings.server);
+    let mut service = settings.control.secure(service)?;
+    let cameras = Cameras::default();
+    let common = Common {
+        settings,
         mesh: service.mesh().clone(),
-        limits: Limits {
-            stream_age: settings.uplink.stream_age,
-            flush: settings.server.drain_timeout,
-        },
-        link: camera.link().clone(),
-        metrics: metrics.clone(),
+        metrics: Metrics::registered(service.metrics()),
         drain: service.drain(),
     };
-    let filming = film(
-        Arc::clone(camera),
-        gate::Open,
-        metrics.clone(),
-        service.drain(),
-    );
-    let span = tracing::info_span!("camera", name);
-    service.spawn(
-        &format!("camera {name}"),
-        forever(filming).instrument(span.clone()),
-    );
-    service.spawn(
-        &format!("uplink {name}"),
-        forever(uplink.run()).instrument(span),
-    );
-}
-
-async fn forever(task: impl Future<Output = ()>) -> Result<(), Infallible> {
-    task.await;
-    Ok(())
+    let (fleet, helm) = Fleet::start(common, cameras.clone());
+    let (reloader, reload) = Reloader::new(args, loaded, helm, manager.notify.clone());
+    service.spawn("cameras", fleet.run());
+    let pulse = Pulse {
+        notify: manager.notify.clone(),
+        watchdog: manager.watchdog,
+        cameras: cameras.clone(),
+    };
+    let drain = service.drain();
+    service.spawn("reload", reloader.run(drain.clone()));
+    service.spawn("pulse", pulse.run(drain));
+    let bound = service.rest(rest::routes(cameras, reload)).bind().await?;
+    manager.notify.ready();
+    Ok(bound)
 }

@@ -12,6 +12,8 @@
 //! through a change, and each picture belongs to the order in force when it was taken.
 
 mod filming;
+mod pace;
+mod recipe;
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
@@ -19,12 +21,13 @@ use std::{
 };
 
 use airside_core::{FrameId, Timestamp};
-use tokio::sync::watch;
+use tokio::{sync::watch, time::Instant};
 
-pub use self::filming::film;
+use self::pace::Pace;
+pub use self::{filming::film, recipe::Recipe};
 use crate::{
     assignment::{Assignment, Orders},
-    capture::{self, Format, Picture, Pictures, Source},
+    capture::{self, Format, Picture, Pictures},
     frame::Frame,
     gate::{Gate, Verdict},
     outbox::Outbox,
@@ -33,6 +36,10 @@ use crate::{
 
 /// How long a request for a frame waits for one.
 const PATIENCE: Duration = Duration::from_secs(8);
+
+/// Beyond the time in which a picture or a stall is due: for the longest pause between attempts, and as much again for
+/// drivers and networks that take their time to open and to close.
+const PATIENCE_WITH_DRIVERS: Duration = Duration::from_secs(60);
 
 /// How a camera is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,14 +78,14 @@ pub enum NoPicture {
 /// One camera of the agent.
 pub struct Camera {
     name: CameraName,
-    source: Arc<dyn Source>,
-    format: Format,
+    recipe: watch::Sender<Recipe>,
     outbox: Arc<Outbox>,
     orders: watch::Sender<Orders>,
     condition: watch::Sender<Condition>,
     link: watch::Sender<Link>,
     newest: watch::Sender<Option<Snapshot>>,
     progress: Mutex<Progress>,
+    pace: Mutex<Pace>,
     /// Held by whoever has the source open: most devices can be opened only once.
     device: tokio::sync::Mutex<()>,
 }
@@ -94,22 +101,17 @@ struct Progress {
 impl Camera {
     /// An idle camera.
     #[must_use]
-    pub fn new(
-        name: CameraName,
-        source: Arc<dyn Source>,
-        format: Format,
-        outbox: Arc<Outbox>,
-    ) -> Self {
+    pub fn new(name: CameraName, recipe: Recipe, outbox: Arc<Outbox>) -> Self {
         Self {
             name,
-            source,
-            format,
+            recipe: watch::Sender::new(recipe),
             outbox,
             orders: watch::Sender::default(),
             condition: watch::Sender::new(Condition::Idle),
             link: watch::Sender::new(Link::Idle),
             newest: watch::Sender::default(),
             progress: Mutex::default(),
+            pace: Mutex::new(Pace::new(Instant::now())),
             device: tokio::sync::Mutex::default(),
         }
     }
@@ -123,13 +125,18 @@ impl Camera {
     /// Where its pictures come from, without credentials.
     #[must_use]
     pub fn source(&self) -> String {
-        self.source.to_string()
+        self.recipe.borrow().source.to_string()
     }
 
     /// What it is asked for.
     #[must_use]
-    pub fn format(&self) -> &Format {
-        &self.format
+    pub fn format(&self) -> Format {
+        self.recipe.borrow().format.clone()
+    }
+
+    /// Is made of this from now on: a running pipeline is built anew.
+    pub fn remake(&self, recipe: Recipe) {
+        self.recipe.send_replace(recipe);
     }
 
     /// What it has captured and is not yet acknowledged.
@@ -166,6 +173,27 @@ impl Camera {
         } else {
             0
         }
+    }
+
+    /// Pictures a second of late; 0 while it does not stream.
+    #[must_use]
+    pub fn rate(&self) -> f64 {
+        match self.condition() {
+            Condition::Idle => 0.0,
+            _ => self.pace(|pace| pace.rate(Instant::now())),
+        }
+    }
+
+    /// Whether it is to stream and has neither taken a picture nor failed for longer than either may take.
+    #[must_use]
+    pub fn is_stuck(&self) -> bool {
+        let may_take = 2 * self.format().stall + PATIENCE_WITH_DRIVERS;
+        let still_for = self.pace(|pace| pace.still_for(Instant::now()));
+        self.orders.borrow().streaming && still_for > may_take
+    }
+
+    fn pace<T>(&self, use_it: impl FnOnce(&mut Pace) -> T) -> T {
+        use_it(&mut self.pace.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Streams this from now on. What it does already goes on undisturbed.
@@ -241,12 +269,13 @@ impl Camera {
 
     /// Opens the source where blocking is allowed.
     async fn open(&self) -> Result<Box<dyn Pictures>, capture::Error> {
-        let (source, format) = (Arc::clone(&self.source), self.format.clone());
+        let Recipe { source, format, .. } = self.recipe.borrow().clone();
+        let name = source.to_string();
         tokio::task::spawn_blocking(move || source.open(&format))
             .await
             .unwrap_or_else(|panic| {
                 Err(capture::Error::Failed {
-                    name: self.source.to_string(),
+                    name,
                     reason: panic.to_string(),
                 })
             })

@@ -43,3 +43,9 @@ impl Gate for Open {
         0
     }
 }
+
+/// The gate that these settings describe.
+#[must_use]
+pub fn of(_: &settings::Settings) -> Box<dyn Gate> {
+    Box::new(Open)
+}

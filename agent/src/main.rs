@@ -16,6 +16,7 @@ use airside_agent::{
     agent,
     command::{Command, Config},
     settings::{self, Flags, Loaded},
+    systemd::Manager,
     trial,
 };
 use clap::{CommandFactory as _, Parser as _};
@@ -28,7 +29,8 @@ async fn main() -> ExitCode {
             Some(refused) => refuse(refused),
             None => {
                 eprintln!("error: {error:#}");
-                ExitCode::FAILURE
+                let of_agent = error.downcast_ref::<agent::Error>();
+                of_agent.map_or(ExitCode::FAILURE, |error| error.exit_code().into())
             }
         },
     }
@@ -47,7 +49,7 @@ async fn carry_out() -> anyhow::Result<ExitCode> {
     // What to do shows without the file: not every command needs one, or a good one.
     let command = Flags::try_parse_from(env::args_os()).map_or(None, |flags| flags.command);
     match command {
-        None => run(&settings::load(env::args_os())?).await?,
+        None => run(settings::load(env::args_os())?).await?,
         Some(Command::Man) => clap_mangen::Man::new(Flags::command()).render(&mut io::stdout())?,
         Some(Command::Config(Config::Schema)) => println!("{:#}", settings::schema()),
         Some(Command::Config(Config::Example)) => print!("{}", settings::EXAMPLE),
@@ -67,16 +69,18 @@ fn check(file: Option<PathBuf>) -> Result<(), settings::Error> {
     Ok(())
 }
 
-async fn run(loaded: &Loaded) -> anyhow::Result<()> {
+async fn run(loaded: Loaded) -> anyhow::Result<()> {
     if loaded.flags.server.check {
         print!("{loaded}");
         return Ok(());
     }
     loaded.settings.server.log.start();
     if let Some(directory) = &loaded.flags.capture {
-        return try_camera(loaded, directory).await;
+        return try_camera(&loaded, directory).await;
     }
-    agent::build(&loaded.settings).await?.run().await?;
+    let manager = Manager::from(|name| env::var_os(name));
+    let args = env::args_os().collect();
+    agent::build(loaded, args, manager).await?.run().await?;
     Ok(())
 }
 

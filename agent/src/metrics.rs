@@ -65,16 +65,20 @@ impl EncodeLabelValue for Cause {
 }
 
 /// Counters of cameras and links.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct Metrics {
     link_ends: Family<EndLabels, Counter>,
     camera_failures: Family<FailureLabels, Counter>,
+    outboxes: Outboxes,
 }
 
+/// All outboxes since the process started. That of a camera which was removed stays: a counter must not go back.
+type Outboxes = Arc<Mutex<Vec<Arc<Outbox>>>>;
+
 impl Metrics {
-    /// Registers everything, the ledgers of these outboxes included.
+    /// Registers everything, the ledgers of all outboxes that are [followed](Self::follow) included.
     #[must_use]
-    pub fn registered(registry: &Registry, outboxes: Vec<Arc<Outbox>>) -> Self {
+    pub fn registered(registry: &Registry) -> Self {
         let metrics = Self::default();
         registry.register(
             "agent_link_ends",
@@ -90,13 +94,19 @@ impl Metrics {
         // Metrics are written in the order of registration: the first takes the snapshot for the others.
         for figure in FIGURES {
             let export = Export {
-                outboxes: outboxes.clone(),
+                outboxes: Arc::clone(&metrics.outboxes),
                 snapshot: Arc::clone(&snapshot),
                 figure,
             };
             registry.register(figure.name, figure.help, export);
         }
         metrics
+    }
+
+    /// Exports the ledger of this outbox with the others'.
+    pub(crate) fn follow(&self, outbox: Arc<Outbox>) {
+        let mut outboxes = self.outboxes.lock().unwrap_or_else(PoisonError::into_inner);
+        outboxes.push(outbox);
     }
 
     pub(crate) fn link_ended(&self, reason: LinkEnd) {
@@ -189,7 +199,7 @@ const FIGURES: &[Figure] = &[
 ];
 
 struct Export {
-    outboxes: Vec<Arc<Outbox>>,
+    outboxes: Outboxes,
     snapshot: Arc<Mutex<(Ledger, Counts)>>,
     figure: &'static Figure,
 }
@@ -198,7 +208,8 @@ impl Export {
     fn read(&self) -> Values {
         let mut snapshot = self.snapshot.lock().unwrap_or_else(PoisonError::into_inner);
         if self.figure.name == FIGURES[0].name {
-            *snapshot = total(&self.outboxes);
+            let outboxes = self.outboxes.lock().unwrap_or_else(PoisonError::into_inner);
+            *snapshot = total(&outboxes);
         }
         (self.figure.values)(&snapshot.0, &snapshot.1)
     }

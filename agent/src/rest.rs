@@ -1,6 +1,7 @@
 //! The REST interface: `/state`, `/stream` and `/frame` of each camera. The bare paths mean the first.
 
 mod accept;
+mod config;
 pub mod settings;
 
 use std::sync::Arc;
@@ -25,16 +26,14 @@ use self::accept::Form;
 use crate::{
     assignment::{Assignment, Destination},
     camera::{Camera, Condition, NoPicture},
+    cameras::Cameras,
+    reload::Reload,
     uplink::Link,
     wire::JsonFrame,
 };
 
-/// The cameras of this agent; at least one.
-#[derive(Clone)]
-pub struct Cameras(pub Arc<[Arc<Camera>]>);
-
 /// The routes.
-pub fn routes(cameras: Cameras) -> Router {
+pub fn routes(cameras: Cameras, reload: Reload) -> Router {
     Router::new()
         .route("/cameras", get(list))
         .route("/state", get(state))
@@ -45,6 +44,7 @@ pub fn routes(cameras: Cameras) -> Router {
         .route("/cameras/{camera}/frame", get(frame))
         .layer(middleware::from_fn_with_state(Replay::default(), remember))
         .with_state(cameras)
+        .merge(config::routes(reload))
 }
 
 /// The camera that the path names.
@@ -58,18 +58,16 @@ impl FromRequestParts<Cameras> for Named {
             || Problem::not_found("this agent has no such camera; GET /cameras lists them");
         let id: Option<Path<String>> = parts.extract().await.map_err(|_| unknown())?;
         let camera = match &id {
-            None => cameras.0.first(),
-            Some(Path(id)) => cameras.0.iter().find(|camera| camera.name().camera == *id),
+            None => cameras.all().first().cloned(),
+            Some(Path(id)) => cameras.named(id),
         };
-        camera.cloned().map(Self).ok_or_else(|| {
-            Problem::not_found("this agent has no such camera; GET /cameras lists them")
-        })
+        camera.map(Self).ok_or_else(unknown)
     }
 }
 
 async fn list(State(cameras): State<Cameras>) -> Json<serde_json::Value> {
     let cameras: Vec<_> = cameras
-        .0
+        .all()
         .iter()
         .map(|camera| {
             serde_json::json!({

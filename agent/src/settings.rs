@@ -30,6 +30,9 @@ use crate::{
 /// A configuration file to start from.
 pub const EXAMPLE: &str = include_str!("settings/example.toml");
 
+/// What only the command line takes has no place in a file.
+pub(crate) const ONLY_FLAGS: &[&str] = &["config", "check", "help", "capture", "pictures"];
+
 /// Captures cameras and streams their frames to a collector.
 ///
 /// One camera is described by flags; several by `camera` tables in the configuration file. What a table leaves
@@ -96,6 +99,9 @@ pub struct Flags {
     /// Directory that keeps the frames that wait for the collector; without one they wait in memory.
     #[arg(long, env = "AIRSIDE_STATE_DIR", value_name = "DIRECTORY")]
     pub state_dir: Option<PathBuf>,
+    /// Serve state and control to whoever reaches the address: for pods behind a mesh's sidecar, which keeps strangers away.
+    #[arg(long, env = "AIRSIDE_TRUSTED_NETWORK")]
+    pub trusted_network: bool,
     /// Only try the camera: write pictures into this directory, send nothing, and end.
     #[arg(long, value_name = "DIRECTORY")]
     pub capture: Option<PathBuf>,
@@ -134,6 +140,8 @@ pub struct Settings {
 /// One camera.
 #[derive(Clone)]
 pub struct CameraSettings {
+    /// All of it as configuration says it, defaults filled in; what follows is made of this.
+    pub table: CameraTable,
     /// Name within the agent.
     pub id: String,
     /// Where its pictures come from.
@@ -174,6 +182,7 @@ impl fmt::Display for CameraSettings {
 }
 
 /// What was read.
+#[derive(Clone)]
 pub struct Loaded {
     /// The settings in force.
     pub settings: Settings,
@@ -239,7 +248,7 @@ impl Loaded {
             document,
             in_force,
         } = loaded;
-        check(&tables, &document)?;
+        check(&tables, &flags, &document)?;
         let cameras = match (tables.camera, &flags.source) {
             (tables, None) if tables.is_empty() => return Err(Error::NoCamera),
             (tables, None) => tables,
@@ -275,7 +284,7 @@ impl Loaded {
 }
 
 /// What holds between keys. What each alone must be was seen to when it was read.
-fn check(tables: &Tables, document: &Document) -> Result<(), config::Error> {
+fn check(tables: &Tables, flags: &Flags, document: &Document) -> Result<(), config::Error> {
     let mut mistakes = Vec::new();
     for (index, camera) in tables.camera.iter().enumerate() {
         let earlier = tables.camera.iter().take(index);
@@ -283,6 +292,12 @@ fn check(tables: &Tables, document: &Document) -> Result<(), config::Error> {
             let reason = format!("'{}' is refused: another camera has this name", camera.id);
             mistakes.push(document.mistake(&format!("camera[{index}].id"), reason));
         }
+    }
+    let checked = tables
+        .control
+        .check(flags.server.listen, flags.trusted_network);
+    if let Err((key, reason)) = checked {
+        mistakes.push(document.mistake(key, reason.to_string()));
     }
     if mistakes.is_empty() {
         Ok(())

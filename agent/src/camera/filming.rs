@@ -5,12 +5,12 @@ use std::{sync::Arc, time::Duration};
 use tokio::{sync::watch, time::Instant};
 use tokio_util::sync::CancellationToken;
 
-use super::{Camera, Condition, close};
+use super::{Camera, Condition, Recipe, close};
 use crate::{
     assignment::Orders,
     backoff::Backoff,
     capture::{Error, Pictures},
-    gate::Gate,
+    gate::{self, Gate},
     metrics::Metrics,
 };
 
@@ -21,29 +21,36 @@ const RECONNECT: (Duration, Duration) = (Duration::from_millis(500), Duration::f
 const RECOVERED: Duration = Duration::from_secs(10);
 
 /// Captures whenever the camera is told to stream, until the agent ends.
-pub async fn film(
-    camera: Arc<Camera>,
-    mut gate: impl Gate,
-    metrics: Metrics,
-    drain: CancellationToken,
-) {
+pub async fn film(camera: Arc<Camera>, metrics: Metrics, drain: CancellationToken) {
     let mut filming = Filming {
         orders: camera.orders.subscribe(),
+        recipe: camera.recipe.subscribe(),
         camera: &camera,
         metrics,
         drain: &drain,
     };
     while filming.until_wanted().await {
-        filming.while_wanted(&mut gate).await;
+        filming.while_wanted().await;
         camera.condition.send_replace(Condition::Idle);
     }
     // Nothing more comes: the uplink may end when all is delivered.
     camera.stop();
 }
 
+/// Why an attempt to capture ended.
+enum End {
+    /// The camera failed.
+    Failed(Error),
+    /// It is made of something else now.
+    Remade,
+    /// No longer wanted.
+    Unwanted,
+}
+
 struct Filming<'a> {
     camera: &'a Camera,
     orders: watch::Receiver<Orders>,
+    recipe: watch::Receiver<Recipe>,
     metrics: Metrics,
     drain: &'a CancellationToken,
 }
@@ -58,10 +65,13 @@ impl Filming<'_> {
         }
     }
 
-    async fn while_wanted(&mut self, gate: &mut dyn Gate) {
+    async fn while_wanted(&mut self) {
         let _device = self.camera.device.lock().await;
         let mut backoff = Backoff::new(RECONNECT.0, RECONNECT.1);
+        let mut gate = gate::of(&self.recipe.borrow_and_update().gate);
+        self.camera.pace(|pace| pace.begin(Instant::now()));
         loop {
+            self.camera.pace(|pace| pace.step(Instant::now()));
             // A camera that keeps failing stays failed in its state until a picture comes.
             self.camera.condition.send_if_modified(|condition| {
                 let idle = *condition == Condition::Idle;
@@ -71,43 +81,68 @@ impl Filming<'_> {
                 idle
             });
             let began = Instant::now();
-            let Some(error) = self.attempt(gate).await else {
-                return;
-            };
-            if began.elapsed() > RECOVERED {
-                backoff.reset();
+            let mut end = self.attempt(&mut *gate).await;
+            self.camera.pace(|pace| pace.step(Instant::now()));
+            if let End::Failed(error) = &end {
+                if began.elapsed() > RECOVERED {
+                    backoff.reset();
+                }
+                let pause = backoff.pause();
+                self.fail(error, pause);
+                tokio::select! {
+                    () = tokio::time::sleep(pause) => {}
+                    called = self.called_off() => end = called,
+                }
             }
-            let pause = backoff.pause();
-            self.fail(&error, pause);
-            let (mut orders, drain) = (self.orders.clone(), self.drain);
-            tokio::select! {
-                () = tokio::time::sleep(pause) => {}
-                () = unwanted(&mut orders, drain) => return,
+            match end {
+                End::Failed(_) => {}
+                End::Unwanted => return,
+                End::Remade => {
+                    backoff.reset();
+                    gate = gate::of(&self.recipe.borrow_and_update().gate);
+                    self.camera.condition.send_replace(Condition::Starting);
+                }
             }
         }
     }
 
-    /// Opens the camera and takes its pictures until it fails (why) or is no longer wanted (`None`).
-    async fn attempt(&mut self, gate: &mut dyn Gate) -> Option<Error> {
+    /// Opens the camera and takes its pictures until it fails, is made anew, or is no longer wanted.
+    async fn attempt(&mut self, gate: &mut dyn Gate) -> End {
         let mut pictures = match self.camera.open().await {
             Ok(pictures) => pictures,
-            Err(error) => return Some(error),
+            Err(error) => return End::Failed(error),
         };
-        let (mut orders, drain) = (self.orders.clone(), self.drain);
-        let ended = tokio::select! {
-            error = self.take_all(&mut *pictures, gate) => Some(error),
-            () = unwanted(&mut orders, drain) => None,
+        let called_off = self.called_off();
+        let end = tokio::select! {
+            error = self.take_all(&mut *pictures, gate) => End::Failed(error),
+            end = called_off => end,
         };
         close(pictures).await;
         self.camera.outbox.gated(gate.finish());
-        ended
+        end
+    }
+
+    /// Waits until what is under way is no longer wanted as it is.
+    fn called_off(&self) -> impl Future<Output = End> + use<> {
+        let (mut orders, mut recipe) = (self.orders.clone(), self.recipe.clone());
+        let drain = self.drain.clone();
+        async move {
+            tokio::select! {
+                _ = orders.wait_for(|orders| !orders.streaming) => End::Unwanted,
+                () = drain.cancelled() => End::Unwanted,
+                Ok(()) = recipe.changed() => End::Remade,
+            }
+        }
     }
 
     async fn take_all(&self, pictures: &mut dyn Pictures, gate: &mut dyn Gate) -> Error {
         let mut overruns = 0;
         loop {
             match pictures.next().await {
-                Ok(picture) => self.camera.take(picture, gate).await,
+                Ok(picture) => {
+                    self.camera.pace(|pace| pace.picture(Instant::now()));
+                    self.camera.take(picture, gate).await;
+                }
                 Err(error) => return error,
             }
             let now = pictures.overruns();
@@ -117,7 +152,7 @@ impl Filming<'_> {
             self.camera.condition.send_if_modified(|condition| {
                 let news = *condition != capturing;
                 if news {
-                    tracing::info!(source = %self.camera.source, "capturing");
+                    tracing::info!(source = self.camera.source(), "capturing");
                     *condition = capturing;
                 }
                 news
@@ -135,12 +170,5 @@ impl Filming<'_> {
         } else {
             tracing::warn!(reason, ?pause, "camera failed");
         }
-    }
-}
-
-async fn unwanted(orders: &mut watch::Receiver<Orders>, drain: &CancellationToken) {
-    tokio::select! {
-        _ = orders.wait_for(|orders| !orders.streaming) => {}
-        () = drain.cancelled() => {}
     }
 }

@@ -1,7 +1,8 @@
 //! Settings of the control interface: the table `[control]` of the configuration file.
 
-use std::path::PathBuf;
+use std::{net::SocketAddr, path::PathBuf};
 
+use airside_runtime::{Service, Tls, TlsError, Token, TokenError};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -19,4 +20,112 @@ pub struct Settings {
     pub client_ca: Option<PathBuf>,
     /// Whether cameras are shown live (`GET /cameras/{id}/preview`).
     pub preview: bool,
+}
+
+/// Keys that are refused together.
+#[derive(Debug, thiserror::Error)]
+pub enum Refused {
+    /// One without the other.
+    #[error("missing beside control.{0}")]
+    Missing(&'static str),
+    /// Strangers could come in.
+    #[error(
+        "'{0}' is refused: who reaches it could control the cameras; expected a loopback address such as 127.0.0.1:8080, \
+         or control.token-file, or control.certificate and control.key, or --trusted-network where a mesh or a firewall \
+         keeps strangers away"
+    )]
+    Open(SocketAddr),
+}
+
+/// Files that do not hold what they should.
+#[derive(Debug, thiserror::Error)]
+pub enum Unfit {
+    /// The token.
+    #[error("control.token-file: {0}")]
+    Token(#[from] TokenError),
+    /// Certificate, key, authorities.
+    #[error("control.certificate, control.key, control.client-ca: {0}")]
+    Tls(#[from] TlsError),
+}
+
+impl Settings {
+    /// What holds between keys; the key to blame comes with the reason.
+    ///
+    /// # Errors
+    /// Names what is missing.
+    pub fn check(&self, listen: SocketAddr, trusted: bool) -> Result<(), (&'static str, Refused)> {
+        let missing = |key, beside| Err((key, Refused::Missing(beside)));
+        match (&self.certificate, &self.key, &self.client_ca) {
+            (Some(_), None, _) => return missing("control.key", "certificate"),
+            (None, Some(_), _) => return missing("control.certificate", "key"),
+            (None, None, Some(_)) => return missing("control.certificate", "client-ca"),
+            _ => {}
+        }
+        let guarded = self.token_file.is_some() || self.certificate.is_some();
+        if listen.ip().to_canonical().is_loopback() || guarded || trusted {
+            Ok(())
+        } else {
+            Err(("listen", Refused::Open(listen)))
+        }
+    }
+
+    /// Has the service serve as these settings say.
+    ///
+    /// # Errors
+    /// A file does not hold what it should.
+    pub fn secure(&self, service: Service) -> Result<Service, Unfit> {
+        let token = self.token_file.as_deref().map(Token::read).transpose()?;
+        let tls = match (&self.certificate, &self.key) {
+            (Some(certificate), Some(key)) => {
+                Some(Tls::new(certificate, key, self.client_ca.as_deref())?)
+            }
+            _ => None,
+        };
+        Ok(service.tls(tls).guarded(token))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(table: &str, listen: &str, trusted: bool) -> Result<(), String> {
+        let settings: Settings = toml::from_str(table).unwrap();
+        settings
+            .check(listen.parse().unwrap(), trusted)
+            .map_err(|(key, reason)| format!("{key}: {reason}"))
+    }
+
+    #[test]
+    fn strangers_are_kept_out() {
+        for (table, listen, trusted) in [
+            ("", "127.0.0.1:8080", false),
+            ("", "[::1]:8080", false),
+            ("", "[::ffff:127.0.0.1]:8080", false),
+            ("", "0.0.0.0:8080", true),
+            ("token-file = 't'", "0.0.0.0:8080", false),
+            ("certificate = 'c'\nkey = 'k'", "10.0.0.1:8080", false),
+        ] {
+            check(table, listen, trusted).unwrap();
+        }
+        for (table, listen, wanted) in [
+            ("", "0.0.0.0:8080", "listen: '0.0.0.0:8080' is refused"),
+            ("", "[::]:8080", "--trusted-network"),
+            ("preview = true", "10.0.0.1:8080", "control.token-file"),
+            (
+                "certificate = 'c'",
+                "127.0.0.1:1",
+                "control.key: missing beside control.certificate",
+            ),
+            ("key = 'k'", "127.0.0.1:1", "control.certificate: missing"),
+            (
+                "client-ca = 'a'",
+                "127.0.0.1:1",
+                "control.certificate: missing",
+            ),
+        ] {
+            let refused = check(table, listen, false).unwrap_err();
+            assert!(refused.contains(wanted), "{table}: {refused}");
+        }
+    }
 }

@@ -3,8 +3,9 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use airside_core::{Event, SectionId};
+use airside_runtime::text;
 use schemars::JsonSchema;
-use serde::{Deserialize, Deserializer, de};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use super::{
     CameraSettings, Flags,
@@ -18,7 +19,7 @@ use crate::{
 };
 
 /// A camera. What is left out is as the keys of the same name at the top of the file say.
-#[derive(Debug, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(
     deny_unknown_fields,
     rename_all = "kebab-case",
@@ -30,7 +31,7 @@ pub struct CameraTable {
     #[schemars(extend("type" = ["string", "integer"]))]
     pub id: String,
     /// The camera: an H.264 film in MP4, a directory of pictures, rtsp://HOST/PATH, /dev/videoN or test://PATTERN.
-    #[serde(deserialize_with = "parsed")]
+    #[serde(deserialize_with = "parsed", serialize_with = "shown")]
     #[schemars(with = "String")]
     pub source: Location,
     /// Width of the pictures in pixels.
@@ -46,7 +47,7 @@ pub struct CameraTable {
     #[serde(default, deserialize_with = "quality")]
     pub jpeg_quality: Option<u8>,
     /// A camera that yields no picture for so long has failed.
-    #[serde(default, deserialize_with = "stall")]
+    #[serde(default, deserialize_with = "stall", serialize_with = "time")]
     #[schemars(with = "Option<String>")]
     pub stall: Option<Duration>,
     /// What it streams from the start on; without, it waits for `POST /stream`.
@@ -61,19 +62,19 @@ pub struct CameraTable {
 }
 
 /// What a camera streams, and where to.
-#[derive(Debug, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct StreamTable {
     /// Section the camera stands at.
-    #[serde(deserialize_with = "parsed")]
+    #[serde(deserialize_with = "parsed", serialize_with = "shown")]
     #[schemars(with = "String", extend("type" = ["string", "integer"]))]
     pub section: SectionId,
     /// Which way people go there: `entry` or `exit`.
-    #[serde(deserialize_with = "parsed")]
+    #[serde(deserialize_with = "parsed", serialize_with = "shown")]
     #[schemars(with = "String", extend("enum" = ["entry", "exit"]))]
     pub event: Event,
     /// Who gets the frames: `grpc://HOST:PORT` or `http://HOST:PORT`.
-    #[serde(deserialize_with = "parsed")]
+    #[serde(deserialize_with = "parsed", serialize_with = "shown")]
     #[schemars(with = "String")]
     pub destination: Destination,
     /// Free text that goes with every frame.
@@ -82,6 +83,16 @@ pub struct StreamTable {
 }
 
 impl CameraTable {
+    /// Whether a running camera becomes this one without a new start: at most what it streams differs.
+    #[must_use]
+    pub fn runs_as(&self, other: &Self) -> bool {
+        let without_stream = |table: &Self| Self {
+            stream: None,
+            ..table.clone()
+        };
+        without_stream(self) == without_stream(other)
+    }
+
     /// The one camera that flags describe.
     pub(super) fn of_flags(flags: &Flags, source: Location) -> Self {
         // clap has seen to it that the three come together.
@@ -110,8 +121,15 @@ impl CameraTable {
     }
 
     /// The camera, with what the table leaves out as `flags` say.
-    pub(super) fn settings(self, flags: &Flags) -> CameraSettings {
+    pub(super) fn settings(mut self, flags: &Flags) -> CameraSettings {
+        self.width.get_or_insert(flags.width);
+        self.height.get_or_insert(flags.height);
+        self.fps.get_or_insert(flags.fps);
+        self.jpeg_quality.get_or_insert(flags.jpeg_quality);
+        self.stall.get_or_insert(flags.stall);
+        let table = self.clone();
         CameraSettings {
+            table,
             id: self.id,
             source: Arc::new(self.source),
             format: Format {
@@ -131,6 +149,18 @@ impl CameraTable {
             }),
             gate: self.gate,
         }
+    }
+}
+
+/// As its `Display` shows it: without credentials.
+fn shown<T: fmt::Display, S: Serializer>(value: &T, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(value)
+}
+
+fn time<S: Serializer>(time: &Option<Duration>, serializer: S) -> Result<S::Ok, S::Error> {
+    match time {
+        Some(time) => text::duration::serialize(time, serializer),
+        None => serializer.serialize_none(),
     }
 }
 

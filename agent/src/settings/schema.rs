@@ -6,7 +6,7 @@ use clap::{Arg, ArgAction, CommandFactory as _};
 use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
 
-use super::{Flags, Tables};
+use super::{Flags, ONLY_FLAGS, Tables};
 
 /// The schema of the whole file.
 #[must_use]
@@ -31,11 +31,8 @@ pub fn schema() -> Value {
     schema
 }
 
-/// What only the command line takes has no place in a file.
-const NO_KEYS: &[&str] = &["config", "check", "help", "capture", "pictures"];
-
 fn property(flag: &Arg) -> Option<(String, Value)> {
-    let key = flag.get_long().filter(|key| !NO_KEYS.contains(key))?;
+    let key = flag.get_long().filter(|key| !ONLY_FLAGS.contains(key))?;
     let mut property = json!({ "type": types(flag) });
     if let Some(help) = flag.get_help() {
         property["description"] = help.to_string().into();

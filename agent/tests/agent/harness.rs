@@ -1,8 +1,13 @@
 //! A whole agent on port 0, spoken to by REST.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{ffi::OsString, net::SocketAddr, sync::Arc, time::Duration};
 
-use airside_agent::{agent, capture::Source, settings};
+use airside_agent::{
+    agent,
+    capture::Source,
+    settings::{self, Loaded},
+    systemd::Manager,
+};
 use airside_runtime::{Mesh, service::RunError};
 use bytes::Bytes;
 use http::{Request, Response, StatusCode, header};
@@ -32,10 +37,15 @@ impl Agent {
             "--source",
             "test://",
         ];
-        let args = fixed.iter().chain(flags).map(Into::into);
-        let mut settings = settings::load(args).unwrap().settings;
-        settings.cameras[0].source = source;
-        let bound = agent::build(&settings).await.unwrap();
+        let args: Vec<OsString> = fixed.iter().chain(flags).map(Into::into).collect();
+        let mut loaded = settings::load(args.clone()).unwrap();
+        loaded.settings.cameras[0].source = source;
+        Self::running(loaded, args, Manager::default()).await
+    }
+
+    /// As it was loaded with these arguments.
+    pub(crate) async fn running(loaded: Loaded, args: Vec<OsString>, manager: Manager) -> Self {
+        let bound = agent::build(loaded, args, manager).await.unwrap();
         let address = bound.address();
         let (stop, stopped) = oneshot::channel();
         let task = tokio::spawn(bound.run_until(async move { drop(stopped.await) }));
@@ -73,10 +83,30 @@ impl Agent {
         )
     }
 
+    /// The content type and the text.
+    pub(crate) async fn get_text(&self, path: &str) -> (String, String) {
+        let answer = self.send(Request::get(self.url(path)), "").await;
+        let kind = answer.headers()[header::CONTENT_TYPE].to_str().unwrap();
+        (
+            kind.to_owned(),
+            String::from_utf8(answer.body().to_vec()).unwrap(),
+        )
+    }
+
     pub(crate) async fn post(&self, path: &str, body: &str) -> (StatusCode, Value) {
         let request =
             Request::post(self.url(path)).header(header::CONTENT_TYPE, "application/json");
         let answer = self.send(request, body).await;
+        (
+            answer.status(),
+            serde_json::from_slice(answer.body()).unwrap_or_default(),
+        )
+    }
+
+    /// Puts a configuration in force.
+    pub(crate) async fn put(&self, path: &str, configuration: &str) -> (StatusCode, Value) {
+        let request = Request::put(self.url(path)).header(header::CONTENT_TYPE, "application/toml");
+        let answer = self.send(request, configuration).await;
         (
             answer.status(),
             serde_json::from_slice(answer.body()).unwrap_or_default(),

@@ -1,6 +1,12 @@
 //! A camera that shows what the test puts on it.
 
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
 
 use airside_agent::capture::{Error, Format, Picture, Pictures, Source};
 use airside_core::Timestamp;
@@ -9,16 +15,23 @@ use futures::future::BoxFuture;
 use tokio::sync::{Mutex, mpsc};
 
 /// The test's end of the camera.
-pub(crate) struct Tape(mpsc::UnboundedSender<Result<Picture, Error>>);
+pub(crate) struct Tape {
+    pictures: mpsc::UnboundedSender<Result<Picture, Error>>,
+    openings: Arc<AtomicUsize>,
+}
 
 impl Tape {
     /// A camera and what feeds it.
     pub(crate) fn new() -> (Self, Arc<dyn Source>) {
-        let (sender, receiver) = mpsc::unbounded_channel();
-        (
-            Self(sender),
-            Arc::new(Camera(Arc::new(Mutex::new(receiver)))),
-        )
+        let (pictures, receiver) = mpsc::unbounded_channel();
+        let openings = Arc::<AtomicUsize>::default();
+        let camera = Camera(Arc::new(Mutex::new(receiver)), Arc::clone(&openings));
+        (Self { pictures, openings }, Arc::new(camera))
+    }
+
+    /// How often the camera was opened.
+    pub(crate) fn openings(&self) -> usize {
+        self.openings.load(Ordering::SeqCst)
     }
 
     /// Shows pictures; the content of each is its number.
@@ -29,19 +42,19 @@ impl Tape {
                 jpeg: Bytes::from(number.to_string()),
                 luma: None,
             };
-            self.0.send(Ok(picture)).unwrap();
+            self.pictures.send(Ok(picture)).unwrap();
         }
     }
 
     pub(crate) fn fail(&self) {
         let name = "tape".to_owned();
-        self.0.send(Err(Error::Ended { name })).unwrap();
+        self.pictures.send(Err(Error::Ended { name })).unwrap();
     }
 }
 
 type Receiver = Arc<Mutex<mpsc::UnboundedReceiver<Result<Picture, Error>>>>;
 
-struct Camera(Receiver);
+struct Camera(Receiver, Arc<AtomicUsize>);
 
 impl fmt::Display for Camera {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -51,6 +64,7 @@ impl fmt::Display for Camera {
 
 impl Source for Camera {
     fn open(&self, _: &Format) -> Result<Box<dyn Pictures>, Error> {
+        self.1.fetch_add(1, Ordering::SeqCst);
         Ok(Box::new(Reel(Arc::clone(&self.0))))
     }
 }

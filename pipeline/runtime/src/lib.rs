@@ -29,11 +29,14 @@ pub mod replay;
 pub mod service;
 mod standard;
 pub mod text;
+pub mod token;
 
 pub use fault::Fault;
 pub use identity::Identity;
+pub use listener::{Tls, TlsError};
 pub use mesh::Mesh;
 pub use metrics::Metrics;
 pub use problem::Problem;
 pub use readiness::Readiness;
 pub use service::{Bound, Server, Service};
+pub use token::{Token, TokenError};

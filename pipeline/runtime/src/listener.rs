@@ -1,4 +1,6 @@
-//! The one listener of a service: HTTP/1.1 and h2c on the same port.
+//! The one listener of a service: HTTP/1.1 and HTTP/2 on the same port, plain or by TLS.
+
+mod tls;
 
 use std::{io, time::Duration};
 
@@ -10,6 +12,8 @@ use hyper_util::{
 };
 use tokio::{net::TcpListener, task::JoinSet, time::timeout};
 use tokio_util::sync::CancellationToken;
+
+pub use self::tls::{Tls, TlsError};
 
 /// See `mesh`: what lets a 100 kB frame pass without waiting. The receiver's frame size matters most.
 const STREAM_WINDOW: u32 = 4 << 20;
@@ -24,6 +28,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// Serves `routes` until `drain`, then lets what is under way end, at most for `limit`.
 pub(crate) async fn serve(
     listener: TcpListener,
+    tls: Option<Tls>,
     routes: Router,
     drain: CancellationToken,
     limit: Duration,
@@ -48,12 +53,22 @@ pub(crate) async fn serve(
         // Answers are small or streamed: waiting to fill a packet only adds delay. A peer that is gone fails later.
         let _ = stream.set_nodelay(true);
         let service = TowerToHyperService::new(routes.clone());
-        let connection = server
-            .serve_connection(TokioIo::new(stream), service)
-            .into_owned();
-        let connection = graceful.watch(connection);
+        let (server, watcher, tls) = (server.clone(), graceful.watcher(), tls.clone());
         connections.spawn(async move {
-            if let Err(error) = connection.await {
+            let ended = match tls {
+                None => {
+                    let connection = server.serve_connection(TokioIo::new(stream), service);
+                    watcher.watch(connection.into_owned()).await
+                }
+                Some(tls) => match tls.accept(stream).await {
+                    Ok(stream) => {
+                        let connection = server.serve_connection(TokioIo::new(stream), service);
+                        watcher.watch(connection.into_owned()).await
+                    }
+                    Err(error) => Err(error.into()),
+                },
+            };
+            if let Err(error) = ended {
                 tracing::debug!(error, "connection ended");
             }
         });

@@ -24,7 +24,7 @@ use tonic::{
 };
 
 use crate::{
-    Fault, Identity, Mesh, Metrics, Readiness, listener,
+    Fault, Identity, Mesh, Metrics, Readiness, Tls, Token, listener,
     logging::Log,
     parse, readiness,
     standard::{self, Standard},
@@ -153,6 +153,8 @@ pub struct Service {
     grpc: RoutesBuilder,
     grpc_names: Vec<&'static str>,
     fault: Option<Fault>,
+    tls: Option<Tls>,
+    token: Option<Token>,
 }
 
 #[derive(Debug, Default)]
@@ -175,6 +177,8 @@ impl Service {
             grpc: Routes::builder(),
             grpc_names: Vec::new(),
             fault: None,
+            tls: None,
+            token: None,
             settings: settings.clone(),
         }
     }
@@ -215,6 +219,20 @@ impl Service {
     #[must_use]
     pub fn drain(&self) -> CancellationToken {
         self.drain.clone()
+    }
+
+    /// Speaks TLS and nothing else.
+    #[must_use]
+    pub fn tls(mut self, tls: Option<Tls>) -> Self {
+        self.tls = tls;
+        self
+    }
+
+    /// Serves those who bear this token; the others only learn that the service is there.
+    #[must_use]
+    pub fn guarded(mut self, token: Option<Token>) -> Self {
+        self.token = token;
+        self
     }
 
     /// Adds REST routes.
@@ -274,9 +292,11 @@ impl Service {
             metrics: self.metrics.clone(),
             fault: self.fault.clone(),
             max_body: self.settings.max_body,
+            token: self.token.clone(),
         };
         let serving = listener::serve(
             listener,
+            self.tls.clone(),
             standard::wrap(standard, routes),
             self.drain.clone(),
             self.settings.drain_timeout,

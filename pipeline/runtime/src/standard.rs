@@ -22,7 +22,10 @@ use serde_json::json;
 use tower_http::catch_panic::CatchPanicLayer;
 use tracing::Instrument as _;
 
-use crate::{Fault, Identity, Metrics, Problem, Readiness, carry::Carried, extract, parse};
+use crate::{
+    Fault, Identity, Metrics, Problem, Readiness, Token, carry::Carried, extract, parse,
+    token::guard,
+};
 
 /// What the standard routes look at.
 #[derive(Clone, Debug)]
@@ -34,6 +37,8 @@ pub(crate) struct Standard {
     pub(crate) fault: Option<Fault>,
     /// Largest body of a REST request, bytes.
     pub(crate) max_body: usize,
+    /// What requests must bear.
+    pub(crate) token: Option<Token>,
 }
 
 /// A body over the limit is read and thrown away up to here, so that its sender gets to read the refusal.
@@ -52,7 +57,9 @@ pub(crate) fn wrap(standard: Standard, routes: Router) -> Router {
     }
     let standard = Arc::new(standard);
     let max_body = standard.max_body;
-    own.with_state(Arc::clone(&standard))
+    let token = standard.token.clone();
+    let routes = own
+        .with_state(Arc::clone(&standard))
         .merge(routes)
         .fallback(|request: Request| async move {
             Problem::not_found(format!("nothing is served at {}", request.uri().path()))
@@ -64,7 +71,12 @@ pub(crate) fn wrap(standard: Standard, routes: Router) -> Router {
                 request.uri().path()
             );
             Problem::new(StatusCode::METHOD_NOT_ALLOWED, detail)
-        })
+        });
+    let routes = match token {
+        Some(token) => routes.layer(middleware::from_fn_with_state(token, guard)),
+        None => routes,
+    };
+    routes
         .layer(DefaultBodyLimit::max(max_body))
         .layer(CatchPanicLayer::custom(panicked))
         .layer(middleware::from_fn_with_state(standard, around))

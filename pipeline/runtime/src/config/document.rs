@@ -45,13 +45,16 @@ pub struct Mistake {
 
 impl fmt::Display for Mistake {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.file.display())?;
-        if let Some(Place { line, column }) = self.place {
-            write!(f, ":{line}:{column}")?;
+        if !self.file.as_os_str().is_empty() {
+            write!(f, "{}", self.file.display())?;
+            if let Some(Place { line, column }) = self.place {
+                write!(f, ":{line}:{column}")?;
+            }
+            f.write_str(": ")?;
         }
         match self.key.as_str() {
-            "" => write!(f, ": {}", self.reason),
-            key => write!(f, ": key '{key}': {}", self.reason),
+            "" => f.write_str(&self.reason),
+            key => write!(f, "key '{key}': {}", self.reason),
         }
     }
 }

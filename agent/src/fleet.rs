@@ -1,0 +1,296 @@
+//! The fleet: starts, changes and ends cameras while the agent runs.
+//!
+//! ```text
+//!            not there before                 no longer there
+//! (nothing) ──────────────────▶ running ─────────────────────▶ draining ──▶ (nothing)
+//!                                │   ▲                          delivers what it holds,
+//!                                └───┘ made anew, or            for at most the drain timeout
+//!                                      streams something else
+//! ```
+//!
+//! Two tasks a camera: one captures, one delivers. Neither ends before its camera is drained; one that does ends the agent.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use airside_runtime::Mesh;
+use serde::Serialize;
+use tokio::{
+    sync::{mpsc, oneshot},
+    task::JoinSet,
+};
+use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
+
+use crate::{
+    camera::{Camera, Recipe, film},
+    cameras::Cameras,
+    metrics::Metrics,
+    outbox::Outbox,
+    settings::{CameraSettings, CameraTable, Settings},
+    uplink::{CameraName, Limits, Uplink},
+};
+
+/// What a change did to each camera, by name.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Changes {
+    /// Not there before.
+    pub added: Vec<String>,
+    /// No longer there; what they hold is still delivered, for at most the drain timeout.
+    pub removed: Vec<String>,
+    /// Made of something else now: their pipeline was built anew.
+    pub restarted: Vec<String>,
+    /// Stream something else now, without a new start.
+    pub redirected: Vec<String>,
+    /// As before, undisturbed.
+    pub unchanged: Vec<String>,
+}
+
+/// A task of the fleet ended though nobody asked it to.
+#[derive(Debug, thiserror::Error)]
+#[error("{task} ended unexpectedly: {reason}")]
+pub struct Ended {
+    task: String,
+    reason: String,
+}
+
+type Order = (Vec<CameraSettings>, oneshot::Sender<Changes>);
+
+/// Tells the fleet which cameras there are to be.
+#[derive(Clone)]
+pub struct Helm(mpsc::Sender<Order>);
+
+impl Helm {
+    /// Has exactly these cameras run; `None` when the agent ends meanwhile.
+    pub async fn steer(&self, cameras: Vec<CameraSettings>) -> Option<Changes> {
+        let (answer, answered) = oneshot::channel();
+        self.0.send((cameras, answer)).await.ok()?;
+        answered.await.ok()
+    }
+}
+
+/// What all cameras have in common.
+pub struct Common {
+    /// Name of the agent, bounds and state directory.
+    pub settings: Settings,
+    /// The way to collectors.
+    pub mesh: Mesh,
+    /// Counts.
+    pub metrics: Metrics,
+    /// Cancelled when the agent ends.
+    pub drain: CancellationToken,
+}
+
+/// The cameras with their tasks.
+pub struct Fleet {
+    common: Common,
+    cameras: Cameras,
+    running: BTreeMap<String, Running>,
+    tasks: JoinSet<String>,
+    orders: mpsc::Receiver<Order>,
+}
+
+struct Running {
+    camera: Arc<Camera>,
+    table: CameraTable,
+    drain: CancellationToken,
+    /// Its tasks that have not ended.
+    tasks: usize,
+}
+
+impl Fleet {
+    /// Starts the cameras that the settings name. Call within a tokio runtime.
+    pub fn start(common: Common, cameras: Cameras) -> (Self, Helm) {
+        let (sender, orders) = mpsc::channel(1);
+        let mut fleet = Self {
+            common,
+            cameras,
+            running: BTreeMap::new(),
+            tasks: JoinSet::new(),
+            orders,
+        };
+        let first = fleet.common.settings.cameras.clone();
+        for camera in &first {
+            fleet.add(camera);
+        }
+        fleet.publish(&first);
+        (fleet, Helm(sender))
+    }
+
+    /// Carries out orders until the agent ends and all cameras are drained.
+    ///
+    /// # Errors
+    /// A task of a camera ended early.
+    pub async fn run(mut self) -> Result<(), Ended> {
+        loop {
+            tokio::select! {
+                biased;
+                () = self.common.drain.cancelled() => break,
+                Some(ended) = self.tasks.join_next() => self.over(ended)?,
+                Some((cameras, answer)) = self.orders.recv() => {
+                    let changes = self.change(&cameras).await?;
+                    // Who asked may have gone.
+                    let _ = answer.send(changes);
+                }
+            }
+        }
+        while let Some(ended) = self.tasks.join_next().await {
+            self.over(ended)?;
+        }
+        Ok(())
+    }
+
+    async fn change(&mut self, wanted: &[CameraSettings]) -> Result<Changes, Ended> {
+        let mut changes = Changes::default();
+        for (id, running) in &self.running {
+            let stays = wanted.iter().any(|camera| camera.id == *id);
+            if !stays && !running.drain.is_cancelled() {
+                tracing::info!(camera = id, "camera removed");
+                running.drain.cancel();
+                changes.removed.push(id.clone());
+            }
+        }
+        for camera in wanted {
+            let id = camera.id.clone();
+            self.until_drained(&id).await?;
+            match self.running.get_mut(&id) {
+                None => {
+                    tracing::info!(camera = id, "camera added");
+                    self.add(camera);
+                    changes.added.push(id);
+                }
+                Some(running) => running.become_as(camera).of(&mut changes).push(id),
+            }
+        }
+        self.publish(wanted);
+        Ok(changes)
+    }
+
+    /// A camera that comes back while it drains begins anew behind that: its frames are in one place only.
+    async fn until_drained(&mut self, id: &str) -> Result<(), Ended> {
+        let draining = |running: &Running| running.drain.is_cancelled();
+        while self.running.get(id).is_some_and(draining) {
+            match self.tasks.join_next().await {
+                Some(ended) => self.over(ended)?,
+                None => break,
+            }
+        }
+        Ok(())
+    }
+
+    fn publish(&self, wanted: &[CameraSettings]) {
+        let running = wanted.iter().filter_map(|one| self.running.get(&one.id));
+        let cameras = running.map(|running| Arc::clone(&running.camera));
+        self.cameras.put(cameras.collect());
+    }
+
+    fn add(&mut self, settings: &CameraSettings) {
+        let common = &self.common;
+        let name = CameraName {
+            agent: common.settings.agent.clone(),
+            camera: settings.id.clone(),
+        };
+        let outbox = Arc::new(Outbox::new(common.settings.window));
+        common.metrics.follow(Arc::clone(&outbox));
+        let camera = Arc::new(Camera::new(name.clone(), settings.into(), outbox));
+        if let Some(assignment) = &settings.start {
+            camera.start(assignment.clone());
+        }
+        let drain = common.drain.child_token();
+        let uplink = Uplink {
+            name,
+            outbox: Arc::clone(camera.outbox()),
+            orders: camera.orders().subscribe(),
+            mesh: common.mesh.clone(),
+            limits: Limits {
+                stream_age: common.settings.uplink.stream_age,
+                flush: common.settings.server.drain_timeout,
+            },
+            link: camera.link().clone(),
+            metrics: common.metrics.clone(),
+            drain: drain.clone(),
+        };
+        let filming = film(Arc::clone(&camera), common.metrics.clone(), drain.clone());
+        let running = Running {
+            camera,
+            table: settings.table.clone(),
+            drain,
+            tasks: 2,
+        };
+        self.running.insert(settings.id.clone(), running);
+        self.spawn(&settings.id, filming);
+        self.spawn(&settings.id, uplink.run());
+    }
+
+    fn spawn(&mut self, id: &str, task: impl Future<Output = ()> + Send + 'static) {
+        let span = tracing::info_span!("camera", name = id);
+        let id = id.to_owned();
+        let task = async move {
+            task.await;
+            id
+        };
+        self.tasks.spawn(task.instrument(span));
+    }
+
+    /// A task ended: that is well if its camera drains.
+    fn over(&mut self, ended: Result<String, tokio::task::JoinError>) -> Result<(), Ended> {
+        let id = ended.map_err(|error| Ended {
+            task: "a task of a camera".to_owned(),
+            reason: error.to_string(),
+        })?;
+        let Some(running) = self.running.get_mut(&id) else {
+            return Ok(());
+        };
+        if !running.drain.is_cancelled() {
+            return Err(Ended {
+                task: format!("a task of camera {id}"),
+                reason: "without an error".to_owned(),
+            });
+        }
+        running.tasks -= 1;
+        if running.tasks == 0 {
+            self.running.remove(&id);
+        }
+        Ok(())
+    }
+}
+
+/// What became of a camera that stays.
+enum Fate {
+    Restarted,
+    Redirected,
+    Unchanged,
+}
+
+impl Fate {
+    fn of(self, changes: &mut Changes) -> &mut Vec<String> {
+        match self {
+            Self::Restarted => &mut changes.restarted,
+            Self::Redirected => &mut changes.redirected,
+            Self::Unchanged => &mut changes.unchanged,
+        }
+    }
+}
+
+impl Running {
+    /// Does what the settings say; what they do not change goes on. A stream that was ordered through the interface goes on as long as the
+    /// configuration says of it what it said before.
+    fn become_as(&mut self, settings: &CameraSettings) -> Fate {
+        let fate = match (&self.table, &settings.table) {
+            (now, wanted) if now == wanted => return Fate::Unchanged,
+            (now, wanted) if now.runs_as(wanted) => Fate::Redirected,
+            _ => Fate::Restarted,
+        };
+        if let Fate::Restarted = fate {
+            self.camera.remake(Recipe::from(settings));
+        }
+        if self.table.stream != settings.table.stream {
+            match &settings.start {
+                Some(assignment) => self.camera.start(assignment.clone()),
+                None => self.camera.stop(),
+            }
+        }
+        self.table = settings.table.clone();
+        fate
+    }
+}
