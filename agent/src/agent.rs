@@ -6,10 +6,11 @@ use airside_runtime::{Bound, Service, service::BindError};
 
 use crate::{
     cameras::Cameras,
+    device::Device,
     fleet::{Common, Fleet},
     metrics::Metrics,
     reload::Reloader,
-    rest,
+    rest::{self, Preview},
     settings::Loaded,
     systemd::{Manager, Pulse},
 };
@@ -48,8 +49,9 @@ pub async fn build(loaded: Loaded, args: Vec<OsString>, manager: Manager) -> Res
     let service = Service::new("Camera Agent", &settings.server);
     let mut service = settings.control.secure(service)?;
     let cameras = Cameras::default();
+    let device = Device::new(&settings);
     let common = Common {
-        settings,
+        settings: settings.clone(),
         mesh: service.mesh().clone(),
         metrics: Metrics::registered(service.metrics()),
         drain: service.drain(),
@@ -65,7 +67,9 @@ pub async fn build(loaded: Loaded, args: Vec<OsString>, manager: Manager) -> Res
     let drain = service.drain();
     service.spawn("reload", reloader.run(drain.clone()));
     service.spawn("pulse", pulse.run(drain));
-    let bound = service.rest(rest::routes(cameras, reload)).bind().await?;
+    let preview = Preview::new(settings.control.preview, service.drain());
+    let routes = rest::routes(cameras, reload, device, preview);
+    let bound = service.rest(routes).bind().await?;
     manager.notify.ready();
     Ok(bound)
 }

@@ -29,7 +29,7 @@ use crate::{
     assignment::{Assignment, Orders},
     capture::{self, Format, Picture, Pictures},
     frame::Frame,
-    gate::{Gate, Verdict},
+    gate::{self, Gate, Verdict},
     outbox::Outbox,
     uplink::{CameraName, Link},
 };
@@ -86,6 +86,7 @@ pub struct Camera {
     newest: watch::Sender<Option<Snapshot>>,
     progress: Mutex<Progress>,
     pace: Mutex<Pace>,
+    link_since: Mutex<Instant>,
     /// Held by whoever has the source open: most devices can be opened only once.
     device: tokio::sync::Mutex<()>,
 }
@@ -112,6 +113,7 @@ impl Camera {
             newest: watch::Sender::default(),
             progress: Mutex::default(),
             pace: Mutex::new(Pace::new(Instant::now())),
+            link_since: Mutex::new(Instant::now()),
             device: tokio::sync::Mutex::default(),
         }
     }
@@ -181,6 +183,49 @@ impl Camera {
         match self.condition() {
             Condition::Idle => 0.0,
             _ => self.pace(|pace| pace.rate(Instant::now())),
+        }
+    }
+
+    /// How often capture failed since the agent started, and was begun anew.
+    #[must_use]
+    pub fn failures(&self) -> u64 {
+        self.pace(|pace| pace.failures())
+    }
+
+    /// What makes a picture worth sending.
+    #[must_use]
+    pub fn gate(&self) -> gate::settings::Mode {
+        self.recipe.borrow().gate.mode
+    }
+
+    /// Follows the newest picture.
+    #[must_use]
+    pub fn pictures(&self) -> watch::Receiver<Option<Snapshot>> {
+        self.newest.subscribe()
+    }
+
+    /// For how long its link has been as it is.
+    #[must_use]
+    pub fn link_for(&self) -> Duration {
+        self.link_since
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .elapsed()
+    }
+
+    /// Takes the time whenever the link changes.
+    pub async fn time_link(&self) {
+        let kind = |link: &Link| std::mem::discriminant(link);
+        let mut link = self.link.subscribe();
+        loop {
+            let now = kind(&link.borrow_and_update());
+            *self
+                .link_since
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner) = Instant::now();
+            if link.wait_for(|link| kind(link) != now).await.is_err() {
+                return;
+            }
         }
     }
 

@@ -2,12 +2,16 @@
 
 use std::path::PathBuf;
 
+use crate::status;
+
 /// A command; without one the agent runs.
 #[derive(clap::Subcommand, Clone, Debug)]
 pub enum Command {
     /// The configuration file: its schema, an example, or whether one is good.
     #[command(subcommand)]
     Config(Config),
+    /// Show how a running agent is; ends with 0 if it is well, 1 if it is not, 2 if it does not answer.
+    Status(status::Args),
     /// Print the manual page, as the package installs it.
     #[command(hide = true)]
     Man,

@@ -211,6 +211,7 @@ impl Fleet {
             drain: drain.clone(),
         };
         let filming = film(Arc::clone(&camera), common.metrics.clone(), drain.clone());
+        let linked = Arc::clone(&camera);
         let running = Running {
             camera,
             table: settings.table.clone(),
@@ -219,7 +220,13 @@ impl Fleet {
         };
         self.running.insert(settings.id.clone(), running);
         self.spawn(&settings.id, filming);
-        self.spawn(&settings.id, uplink.run());
+        let timed = async move {
+            tokio::select! {
+                () = uplink.run() => {}
+                () = linked.time_link() => {}
+            }
+        };
+        self.spawn(&settings.id, timed);
     }
 
     fn spawn(&mut self, id: &str, task: impl Future<Output = ()> + Send + 'static) {

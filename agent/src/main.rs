@@ -7,7 +7,8 @@
 )]
 
 use std::{
-    env, io,
+    env,
+    io::{self, IsTerminal as _, Write as _},
     path::{Path, PathBuf},
     process::ExitCode,
 };
@@ -16,10 +17,15 @@ use airside_agent::{
     agent,
     command::{Command, Config},
     settings::{self, Flags, Loaded},
+    status,
     systemd::Manager,
     trial,
 };
+use anyhow::Context as _;
 use clap::{CommandFactory as _, Parser as _};
+
+/// Of `status`, when the agent does not answer.
+const UNREACHABLE: u8 = 2;
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -54,6 +60,7 @@ async fn carry_out() -> anyhow::Result<ExitCode> {
         Some(Command::Config(Config::Schema)) => println!("{:#}", settings::schema()),
         Some(Command::Config(Config::Example)) => print!("{}", settings::EXAMPLE),
         Some(Command::Config(Config::Check { file })) => check(file)?,
+        Some(Command::Status(args)) => return show_status(args).await,
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -67,6 +74,47 @@ fn check(file: Option<PathBuf>) -> Result<(), settings::Error> {
         println!("{camera}");
     }
     Ok(())
+}
+
+async fn show_status(args: status::Args) -> anyhow::Result<ExitCode> {
+    let mut args = args;
+    let url = match args.url.clone() {
+        Some(url) => url,
+        None => {
+            let settings = settings::load(env::args_os())
+                .context("where the agent listens is not known without its configuration; --url tells it")?
+                .settings;
+            args.token_file = args
+                .token_file
+                .or_else(|| settings.control.token_file.clone());
+            settings.control_url()?
+        }
+    };
+    let client = status::Client::new(&url, &args)?;
+    loop {
+        let answer = status::read(&client).await;
+        let code = answer
+            .as_ref()
+            .map_or(UNREACHABLE, |status| status.health.exit_code());
+        let text = match &answer {
+            Ok(status) if args.json => format!("{}\n", serde_json::to_string(status)?),
+            Ok(status) => status.to_string(),
+            Err(error) => format!("{error}\n"),
+        };
+        match answer {
+            Err(_) if !args.watch => eprint!("{text}"),
+            // In place: from the upper left corner, over what was there.
+            _ if args.watch && !args.json && io::stdout().is_terminal() => {
+                print!("\x1b[H\x1b[J{text}");
+            }
+            _ => print!("{text}"),
+        }
+        io::stdout().flush()?;
+        if !args.watch {
+            return Ok(code.into());
+        }
+        tokio::time::sleep(status::PERIOD).await;
+    }
 }
 
 async fn run(loaded: Loaded) -> anyhow::Result<()> {

@@ -177,6 +177,11 @@ impl Outbox {
         self.lock().lanes.counts()
     }
 
+    /// When the oldest frame in it was captured.
+    pub fn oldest(&self) -> Option<Timestamp> {
+        self.lock().lanes.oldest()
+    }
+
     /// Ledger and spool at one moment.
     pub fn balance(&self) -> (Ledger, Counts) {
         let inner = self.lock();

@@ -2,11 +2,12 @@
 
 mod accept;
 mod config;
+mod preview;
 pub mod settings;
 
 use std::sync::Arc;
 
-use airside_core::{Event, SectionId};
+use airside_core::{Event, SectionId, Timestamp};
 use airside_runtime::{
     Problem,
     extract::{Body, Query, from_json},
@@ -23,22 +24,29 @@ use http::{HeaderMap, StatusCode, header, request::Parts};
 use serde::{Deserialize, Serialize};
 
 use self::accept::Form;
+pub use self::preview::Preview;
 use crate::{
     assignment::{Assignment, Destination},
     camera::{Camera, Condition, NoPicture},
     cameras::Cameras,
+    device::Device,
+    gate::settings::Mode,
     reload::Reload,
     uplink::Link,
     wire::JsonFrame,
 };
 
 /// The routes.
-pub fn routes(cameras: Cameras, reload: Reload) -> Router {
+pub fn routes(cameras: Cameras, reload: Reload, device: Device, preview: Preview) -> Router {
+    let shown = move |Named(camera): Named| std::future::ready(preview.show(&camera));
     Router::new()
         .route("/cameras", get(list))
         .route("/state", get(state))
         .route("/stream", post(stream))
         .route("/frame", get(frame))
+        .route("/device", get(async move || Json(device.read().await)))
+        .route("/preview", get(shown.clone()))
+        .route("/cameras/{camera}/preview", get(shown))
         .route("/cameras/{camera}/state", get(state))
         .route("/cameras/{camera}/stream", post(stream))
         .route("/cameras/{camera}/frame", get(frame))
@@ -99,6 +107,15 @@ struct CameraState {
     link: &'static str,
     link_error: Option<String>,
     frames: Frames,
+    /// Pictures a second that the camera yielded of late.
+    measured_fps: f64,
+    gate: Mode,
+    /// How often capture failed and was begun anew.
+    restarts: u64,
+    /// For how long the link has been as it is.
+    link_seconds: u64,
+    /// Age of the oldest frame that is not settled.
+    oldest_seconds: Option<u64>,
 }
 
 /// What became of the camera's frames since its ledger was begun.
@@ -148,8 +165,19 @@ impl CameraState {
                 dropped: ledger.dropped.total(),
                 spooled: counts.total(),
             },
+            measured_fps: (camera.rate() * 10.0).round() / 10.0,
+            gate: camera.gate(),
+            restarts: camera.failures(),
+            link_seconds: camera.link_for().as_secs(),
+            oldest_seconds: camera.outbox().oldest().map(seconds_since),
         }
     }
+}
+
+/// By this machine's clock; what seems to come from the future is new.
+fn seconds_since(time: Timestamp) -> u64 {
+    let micros = Timestamp::now().as_micros() - time.as_micros();
+    micros.max(0).unsigned_abs() / 1_000_000
 }
 
 #[derive(Clone, Copy, Debug, Default, Deserialize)]

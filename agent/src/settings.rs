@@ -5,7 +5,14 @@ mod schema;
 mod tables;
 mod value;
 
-use std::{ffi::OsString, fmt, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    ffi::OsString,
+    fmt,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+    path::PathBuf,
+    sync::Arc,
+    time::Duration,
+};
 
 use airside_core::{Event, SectionId};
 use airside_runtime::{
@@ -28,7 +35,7 @@ use crate::{
 };
 
 /// A configuration file to start from.
-pub const EXAMPLE: &str = include_str!("settings/example.toml");
+pub const EXAMPLE: &str = include_str!("../example.toml");
 
 /// What only the command line takes has no place in a file.
 pub(crate) const ONLY_FLAGS: &[&str] = &["config", "check", "help", "capture", "pictures"];
@@ -135,6 +142,30 @@ pub struct Settings {
     pub uplink: uplink::settings::Settings,
     /// Who may control the agent.
     pub control: rest::settings::Settings,
+}
+
+impl Settings {
+    /// Where the control interface is for somebody on the same machine.
+    ///
+    /// # Errors
+    /// None for any address that can be listened on.
+    pub fn control_url(&self) -> Result<http::Uri, http::Error> {
+        let mut address = self.server.listen;
+        if address.ip().is_unspecified() {
+            address.set_ip(match address.ip() {
+                IpAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
+                IpAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
+            });
+        }
+        let scheme = match self.control.certificate {
+            Some(_) => "https",
+            None => "http",
+        };
+        let url = http::Uri::builder().scheme(scheme);
+        url.authority(address.to_string())
+            .path_and_query("/")
+            .build()
+    }
 }
 
 /// One camera.
@@ -461,39 +492,45 @@ mod tests {
         assert!(refusal("", &["--source", "test://", "--section", "1"]).contains("--event"));
     }
 
+    /// The example with the settings that it only tells.
+    fn told(is_wanted: impl Fn(&str) -> bool) -> String {
+        let setting = |line: &str| {
+            let bare = line.strip_prefix('#').unwrap_or_default();
+            bare.starts_with(|c: char| c.is_ascii_lowercase()) && is_wanted(bare)
+        };
+        let line = |line: &'static str| if setting(line) { &line[1..] } else { line };
+        EXAMPLE
+            .lines()
+            .flat_map(|text| [line(text), "\n"])
+            .collect()
+    }
+
+    fn is_edited(line: &str) -> bool {
+        line.starts_with("source") || line.starts_with("destination")
+    }
+
     #[test]
-    fn the_example_is_good_before_and_after_it_is_edited() {
-        let settings = load_file(EXAMPLE, &[]).unwrap().settings;
-        assert_eq!(settings.cameras.len(), 1);
-        let edited = EXAMPLE
-            .replace("test://", "rtsp://guard:s3cret@gate/1")
-            .replace("grpc://collector:9090", "grpc://10.0.0.1:9090");
-        let settings = load_file(&edited, &[]).unwrap().settings;
-        assert_eq!(settings.cameras[0].source.to_string(), "rtsp://gate/1");
-        let start = settings.cameras[0].start.as_ref().unwrap();
-        assert_eq!(start.destination.to_string(), "grpc://10.0.0.1:9090");
+    fn the_example_wants_two_lines_edited_and_is_good_then() {
+        let unedited = refusal(EXAMPLE, &[]);
+        assert_eq!(unedited.lines().count(), 2, "{unedited}");
+        assert!(unedited.contains("key 'camera[0].source': missing"));
+        assert!(unedited.contains("key 'camera[0].stream.destination': missing"));
+        let settings = load_file(&told(is_edited), &[]).unwrap().settings;
+        let [camera] = &settings.cameras[..] else {
+            panic!("one camera");
+        };
+        assert_eq!(camera.source.to_string(), "rtsp://10.0.0.7/stream1");
+        let start = camera.start.as_ref().unwrap();
+        assert_eq!(start.destination.to_string(), "grpc://collector:9090");
     }
 
     #[test]
     fn the_example_tells_the_defaults() {
-        let setting = |line: &str| {
-            let bare = line.strip_prefix('#').unwrap_or_default();
-            bare.starts_with(|c: char| c == '[' || c.is_ascii_lowercase())
-        };
-        let told: String = EXAMPLE
-            .lines()
-            .map(|line| if setting(line) { &line[1..] } else { line })
-            .flat_map(|line| [line, "\n"])
-            .collect();
-        let (told, plain) = (
-            load_file(&told, &[]).unwrap(),
-            load_file(EXAMPLE, &[]).unwrap(),
-        );
-        let (told, plain) = (told.settings, plain.settings);
+        let plain = load_file(&told(is_edited), &[]).unwrap().settings;
+        let told = load_file(&told(|_| true), &[]).unwrap().settings;
         assert_eq!(told.agent, "gate-1");
         assert_eq!(told.server.listen, plain.server.listen);
-        assert_eq!(told.cameras[0].format, plain.cameras[0].format);
-        assert_eq!(told.cameras[0].gate, plain.cameras[0].gate);
+        assert_eq!(told.cameras[0].table, plain.cameras[0].table);
         assert_eq!(told.spool, plain.spool);
         assert_eq!(told.uplink, plain.uplink);
         assert_eq!(told.control, plain.control);

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use tokio::{sync::watch, time::Instant};
 use tokio_util::sync::CancellationToken;
 
-use super::{Camera, Condition, Recipe, close};
+use super::{Camera, Condition, Pace, Recipe, close};
 use crate::{
     assignment::Orders,
     backoff::Backoff,
@@ -162,6 +162,7 @@ impl Filming<'_> {
 
     fn fail(&self, error: &Error, pause: Duration) {
         self.metrics.camera_failed(error.cause());
+        self.camera.pace(Pace::failed);
         let reason = airside_runtime::problem::Chain(error).to_string();
         let failed = Condition::Failed(reason.clone());
         // Once a reason is enough; who wants each attempt asks for debug.

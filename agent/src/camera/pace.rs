@@ -13,6 +13,7 @@ pub(super) struct Pace {
     since: Instant,
     moved: Instant,
     taken: VecDeque<Instant>,
+    failures: u64,
 }
 
 impl Pace {
@@ -21,12 +22,16 @@ impl Pace {
             since: now,
             moved: now,
             taken: VecDeque::new(),
+            failures: 0,
         }
     }
 
     /// Capture began anew.
     pub(super) fn begin(&mut self, now: Instant) {
-        *self = Self::new(now);
+        *self = Self {
+            failures: self.failures,
+            ..Self::new(now)
+        };
     }
 
     /// The loop took a step.
@@ -39,6 +44,16 @@ impl Pace {
         self.step(now);
         self.taken.push_back(now);
         self.forget(now);
+    }
+
+    /// Capture failed.
+    pub(super) fn failed(&mut self) {
+        self.failures += 1;
+    }
+
+    /// How often capture failed since the agent started.
+    pub(super) fn failures(&self) -> u64 {
+        self.failures
     }
 
     /// Time since the last step.

@@ -210,6 +210,17 @@ impl Lanes {
         }
     }
 
+    /// When the oldest of all frames was captured.
+    #[must_use]
+    pub fn oldest(&self) -> Option<Timestamp> {
+        let live = self.live.front().map(|(_, held)| held);
+        let backlog = self.backlog.values().next();
+        let in_flight = self.in_flight.values().next().map(|sent| &sent.held);
+        let first = [live, backlog, in_flight].into_iter().flatten();
+        let all = first.chain(self.deferred.values());
+        all.map(|held| held.captured_at).min()
+    }
+
     fn queue(&mut self, age: Age, sent: InFlight) {
         if sent.deferrals == 0 {
             self.backlog.insert(age, sent.held);

@@ -7,6 +7,7 @@
 )]
 
 mod collector;
+mod control;
 mod film;
 mod harness;
 mod interface;

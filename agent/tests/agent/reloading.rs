@@ -12,14 +12,19 @@ use super::{collector::Collector, eventually, harness::Agent, tape::Tape};
 
 /// An agent with a configuration file; its camera 1 is a tape.
 pub(crate) struct Site {
-    folder: TempDir,
+    pub(crate) folder: TempDir,
     pub(crate) agent: Agent,
-    tape: Tape,
+    pub(crate) tape: Tape,
 }
 
 impl Site {
     pub(crate) async fn new(configuration: &str, manager: Manager) -> Self {
         let folder = tempfile::tempdir().unwrap();
+        Self::within(folder, configuration, manager).await
+    }
+
+    /// With files that the configuration names beside it.
+    pub(crate) async fn within(folder: TempDir, configuration: &str, manager: Manager) -> Self {
         let file = folder.path().join("agent.toml");
         fs::write(&file, configuration).unwrap();
         let args = ["airside-agent", "--listen", "127.0.0.1:0", "--config"];
