@@ -237,12 +237,21 @@ impl Camera {
         self.orders.borrow().streaming && still_for > may_take
     }
 
+    /// As if its capture had last taken a step so long ago.
+    #[cfg(test)]
+    pub(crate) fn stand_still(&self, time: Duration) {
+        let then = Instant::now().checked_sub(time);
+        self.pace(|pace| pace.step(then.expect("the machine runs for longer than that")));
+    }
+
     fn pace<T>(&self, use_it: impl FnOnce(&mut Pace) -> T) -> T {
         use_it(&mut self.pace.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Streams this from now on. What it does already goes on undisturbed.
     pub fn start(&self, assignment: Assignment) {
+        // From here on it is due.
+        self.pace(|pace| pace.step(Instant::now()));
         self.orders.send_if_modified(|orders| {
             if orders.active() == Some(&assignment) {
                 return false;

@@ -330,6 +330,9 @@ fn check(tables: &Tables, flags: &Flags, document: &Document) -> Result<(), conf
     if let Err((key, reason)) = checked {
         mistakes.push(document.mistake(key, reason.to_string()));
     }
+    if let Err(refused) = tables.uplink.check() {
+        mistakes.push(document.mistake(&refused.key(), refused.to_string()));
+    }
     if mistakes.is_empty() {
         Ok(())
     } else {
@@ -472,6 +475,14 @@ mod tests {
             (
                 "camera = 1".to_owned(),
                 "'camera': integer `1` is refused: expected [[camera]] tables",
+            ),
+            (
+                camera("[uplink]\nkey = \"k.pem\""),
+                ":5:1: key 'uplink.key': uplink.key is given without uplink.certificate",
+            ),
+            (
+                camera("[control]\nclient-ca = \"ca.pem\""),
+                "key 'control.certificate': missing beside control.client-ca",
             ),
             (String::new(), "no camera"),
         ] {

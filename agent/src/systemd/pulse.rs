@@ -76,3 +76,54 @@ impl Pulse {
         )
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{os::unix::net::UnixDatagram, sync::Arc};
+
+    use super::*;
+    use crate::{outbox::Outbox, settings, uplink::CameraName};
+
+    #[test]
+    fn the_watchdog_starves_while_a_camera_is_stuck_and_only_then() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("notify");
+        let systemd = UnixDatagram::bind(&path).unwrap();
+        systemd.set_nonblocking(true).unwrap();
+        let args = ["airside-agent", "--source", "test://", "--stall", "5s"];
+        let args = args
+            .into_iter()
+            .chain(["--section", "1", "--event", "exit"]);
+        let args = args.chain(["--destination", "grpc://127.0.0.1:1"]);
+        let settings = settings::load(args.map(Into::into)).unwrap().settings;
+        let name = CameraName {
+            agent: "gate".to_owned(),
+            camera: "1".to_owned(),
+        };
+        let outbox = Arc::new(Outbox::new(settings.window));
+        let camera = Arc::new(Camera::new(name, (&settings.cameras[0]).into(), outbox));
+        let cameras = Cameras::default();
+        cameras.put(vec![Arc::clone(&camera)]);
+        let pulse = Pulse {
+            notify: Notify::to(Some(path.as_os_str())),
+            watchdog: Some(Duration::from_secs(10)),
+            cameras,
+        };
+        let is_fed = || {
+            pulse.beat();
+            systemd.recv(&mut [0; 64]).is_ok()
+        };
+        // Nobody wants it to stream.
+        camera.stand_still(Duration::from_secs(100));
+        assert!(is_fed());
+        camera.start(settings.cameras[0].start.clone().unwrap());
+        assert!(is_fed());
+        // The longest pause between attempts is no standstill.
+        camera.stand_still(Duration::from_secs(45));
+        assert!(is_fed());
+        camera.stand_still(Duration::from_secs(71));
+        assert!(!is_fed());
+        camera.stop();
+        assert!(is_fed());
+    }
+}

@@ -71,6 +71,19 @@ pub enum Refused {
     StreamAge(Duration),
 }
 
+impl Refused {
+    /// The key to blame.
+    #[must_use]
+    pub fn key(&self) -> String {
+        let key = match self {
+            Self::Half { given, .. } => given,
+            Self::Window(_) => "window",
+            Self::StreamAge(_) => "stream-age",
+        };
+        format!("uplink.{key}")
+    }
+}
+
 impl Settings {
     /// What serde cannot see.
     ///

@@ -15,6 +15,7 @@ mod posting;
 mod reloading;
 mod rtsp;
 mod service_manager;
+mod skew;
 mod sources;
 mod streaming;
 mod tape;

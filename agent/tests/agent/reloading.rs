@@ -1,6 +1,6 @@
 //! Another configuration while the agent runs.
 
-use std::{ffi::OsString, fs, path::PathBuf, time::Duration};
+use std::{ffi::OsString, fs, path::PathBuf};
 
 use airside_agent::{settings, systemd::Manager};
 use airside_core::FrameId;
@@ -242,26 +242,4 @@ async fn what_is_in_force_is_told_without_credentials_and_kept_if_wanted() {
     let (status, _) = without_file.put("/config?persist=true", wanted).await;
     // The flags name a camera of their own.
     assert_eq!(status, StatusCode::CONFLICT);
-}
-
-#[tokio::test]
-async fn a_hangup_reads_the_file_again() {
-    let site = Site::new(
-        &tables("grpc://127.0.0.1:1", &[("1", "")]),
-        Manager::default(),
-    )
-    .await;
-    // Its signal handler is there once it has answered this.
-    site.agent.put("/config", "").await;
-    let wanted = tables("grpc://127.0.0.1:1", &[("1", ""), ("2", "")]);
-    fs::write(site.file(), wanted).unwrap();
-    nix::sys::signal::raise(nix::sys::signal::Signal::SIGHUP).unwrap();
-    let wait = async {
-        let mut tick = tokio::time::interval(Duration::from_millis(10));
-        while site.agent.get("/cameras/2/state").await.0 != StatusCode::OK {
-            tick.tick().await;
-        }
-    };
-    let came = tokio::time::timeout(Duration::from_secs(10), wait).await;
-    came.expect("the second camera comes");
 }

@@ -2,6 +2,7 @@
 
 mod ledger;
 mod neighbour;
+mod skew;
 
 use std::time::{Duration, Instant};
 

@@ -159,7 +159,9 @@ impl<R: Record> Session<R> {
             (Some(Message::Frame(_)), None) => {
                 Err(Status::invalid_argument("expected a hello before frames"))
             }
-            (None, _) => Err(Status::invalid_argument("expected a hello or a frame")),
+            // A newer agent may say more than this collector understands.
+            (None, Some(_)) => Ok(()),
+            (None, None) => Err(Status::invalid_argument("expected a hello")),
         }
     }
 
