@@ -250,12 +250,12 @@ impl Camera {
 
     /// Streams this from now on. What it does already goes on undisturbed.
     pub fn start(&self, assignment: Assignment) {
-        // From here on it is due.
-        self.pace(|pace| pace.step(Instant::now()));
         self.orders.send_if_modified(|orders| {
             if orders.active() == Some(&assignment) {
                 return false;
             }
+            // From here on pictures are due.
+            self.pace(|pace| pace.step(Instant::now()));
             *orders = Orders {
                 streaming: true,
                 epoch: self.outbox.begin_epoch(Timestamp::now()),
