@@ -76,7 +76,7 @@ pub struct Metrics {
 type Outboxes = Arc<Mutex<Vec<Arc<Outbox>>>>;
 
 impl Metrics {
-    /// Registers everything, the ledgers of all outboxes that are [followed](Self::follow) included.
+    /// Registers everything, the ledgers of all outboxes that it is to follow included.
     #[must_use]
     pub fn registered(registry: &Registry) -> Self {
         let metrics = Self::default();

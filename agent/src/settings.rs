@@ -20,6 +20,7 @@ use airside_runtime::{
     config::{self, Document, InForce},
     parse,
 };
+use toml::Table;
 
 use self::value::{fps, name, pixels, quality, stall, stream_age, window};
 pub use self::{
@@ -353,6 +354,22 @@ fn without_credentials(mut in_force: InForce, flags: &Flags) -> InForce {
 impl fmt::Display for Loaded {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.in_force)?;
+        let Settings {
+            spool,
+            uplink,
+            control,
+            ..
+        } = &self.settings;
+        let tables = [
+            ("spool", Table::try_from(spool)),
+            ("uplink", Table::try_from(uplink)),
+            ("control", Table::try_from(control)),
+        ];
+        for (name, table) in tables {
+            for (key, value) in table.map_err(|_| fmt::Error)? {
+                writeln!(f, "{:<24} {value}", format!("{name}.{key}"))?;
+            }
+        }
         for camera in &self.settings.cameras {
             writeln!(f, "{camera}")?;
         }
@@ -362,6 +379,8 @@ impl fmt::Display for Loaded {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn load_file(file: &str, flags: &[&str]) -> Result<Loaded, Error> {
@@ -545,5 +564,28 @@ mod tests {
         assert_eq!(told.spool, plain.spool);
         assert_eq!(told.uplink, plain.uplink);
         assert_eq!(told.control, plain.control);
+    }
+
+    proptest! {
+        /// Also the file of somebody who slipped, or of none: it is read or refused, and every mistake has its line.
+        #[test]
+        fn any_file_is_read_or_refused(
+            at in 0..EXAMPLE.len(),
+            length in 0_usize..40,
+            put in "[\\[\\]{}=\"'.,#a-z0-9\\n -]{0,20}",
+        ) {
+            let plain: String = told(is_edited).chars().map(|c| if c.is_ascii() { c } else { '-' }).collect();
+            let at = at.min(plain.len());
+            let end = (at + length).min(plain.len());
+            let text = [&plain[..at], &put, &plain[end..]].concat();
+            let args = ["airside-agent"].map(Into::into);
+            match load_with(args, Document::new("file", text)) {
+                Ok(loaded) => prop_assert!(!loaded.settings.cameras.is_empty()),
+                Err(Error::Config(config::Error::Mistakes(mistakes))) => {
+                    prop_assert!(mistakes.iter().all(|mistake| mistake.place.is_some()));
+                }
+                Err(error) => prop_assert_eq!(error.exit_code(), 2),
+            }
+        }
     }
 }
