@@ -214,6 +214,14 @@ async fn what_is_in_force_is_told_without_credentials_and_kept_if_wanted() {
         Manager::default(),
     )
     .await;
+    // Put back as it was told it changes nothing.
+    let (_, told) = site.agent.get_text("/config").await;
+    let (status, report) = site.agent.put("/config", &told).await;
+    assert_eq!(status, StatusCode::OK, "{report}");
+    assert_eq!(
+        (&report["unchanged"], &report["restart-needed"]),
+        (&json!(["1"]), &json!([]))
+    );
     let wanted = "agent = \"gate\"\nlog = \"warn\"\n[spool]\nage = \"3d\"\n[[camera]]\nid = 1\nsource = \"rtsp://guard:s3cret@127.0.0.1:1/live\"\n";
     let (status, report) = site.agent.put("/config?persist=true", wanted).await;
     assert_eq!(status, StatusCode::OK, "{report}");
