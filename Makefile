@@ -62,6 +62,14 @@ agent-arm64: setup-package ## The agent for arm64, cross-built
 	@deploy/arm64/sysroot.sh
 	deploy/arm64/cargo.sh build --release --locked -p airside-agent
 
+test-package: build models deb ## From apt install to purge in an emulated Debian; 10 minutes once the programs are built
+	@VERSION=$$(cargo pkgid -p airside-agent | sed 's/.*[#@]//')+1 deploy/debian/build.sh
+	@deploy/debian/machine.sh
+	cargo test -p airside-tests --features package --test package $(CARGO_FLAGS) debian
+
+test-arm64: build models agent-arm64 ## A film to a collector by the arm64 agent under qemu-user
+	cargo test -p airside-tests --features package --test package $(CARGO_FLAGS) arm64
+
 clean: ## Remove what was built and made
 	rm -rf target .airside models demo gallery
 
