@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use airside_tests::{Program, Site, Spec, case, case::repository, eventually, films::Films};
-use anyhow::{Result, ensure};
+use anyhow::ensure;
 use serde_json::json;
 
 const PROGRAM: &str = "target/aarch64-unknown-linux-gnu/release/airside-agent";
