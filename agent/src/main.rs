@@ -8,6 +8,7 @@
 
 use std::{
     env,
+    ffi::OsString,
     io::{self, IsTerminal as _, Write as _},
     path::{Path, PathBuf},
     process::ExitCode,
@@ -26,6 +27,9 @@ use clap::{CommandFactory as _, Parser as _};
 
 /// Of `status`, when the agent does not answer.
 const UNREACHABLE: u8 = 2;
+
+/// Where the package puts the configuration.
+const INSTALLED: &str = "/etc/airside-agent/agent.toml";
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -65,10 +69,20 @@ async fn carry_out() -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// The settings that a command is about: as the agent would run, or of the installed one if nothing is named.
+fn load_for_command() -> Result<Loaded, settings::Error> {
+    let mut args: Vec<OsString> = env::args_os().collect();
+    let names_none = |flags: Flags| flags.server.config.is_none() && flags.source.is_none();
+    if Flags::try_parse_from(&args).is_ok_and(names_none) && Path::new(INSTALLED).exists() {
+        args.extend(["--config".into(), INSTALLED.into()]);
+    }
+    settings::load(args)
+}
+
 fn check(file: Option<PathBuf>) -> Result<(), settings::Error> {
     let loaded = match file {
         Some(file) => settings::load(["airside-agent".into(), "--config".into(), file.into()])?,
-        None => settings::load(env::args_os())?,
+        None => load_for_command()?,
     };
     for camera in &loaded.settings.cameras {
         println!("{camera}");
@@ -81,7 +95,7 @@ async fn show_status(args: status::Args) -> anyhow::Result<ExitCode> {
     let url = match args.url.clone() {
         Some(url) => url,
         None => {
-            let settings = settings::load(env::args_os())
+            let settings = load_for_command()
                 .context("where the agent listens is not known without its configuration; --url tells it")?
                 .settings;
             args.token_file = args
