@@ -5,6 +5,7 @@
 //!             ├─ load ── fetch (HTTP)            what is asked
 //!             ├─ statistics                      what chance explains
 //!             └─ report ── terminal              what came of it
+//! ledger ── fetch                              what became of every frame, told by both sides
 //! rollout ────┬─ platform (weights, copies)      a new version step by step,
 //!             └─ fisher, binomial                judged on what it answers
 //! ```
@@ -41,6 +42,7 @@ macro_rules! complain {
 
 pub mod experiment;
 pub mod fetch;
+pub mod ledger;
 pub mod load;
 mod openmetrics;
 pub mod panel;
