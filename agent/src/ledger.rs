@@ -53,6 +53,31 @@ pub enum DropReason {
     Corrupt,
 }
 
+impl ShedReason {
+    /// As metrics and ledgers name it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Full => "full",
+            Self::Age => "age",
+            Self::Collector => "collector",
+        }
+    }
+}
+
+impl DropReason {
+    /// As metrics and ledgers name it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Rejected => "rejected",
+            Self::Shutdown => "shutdown",
+            Self::Lost => "lost",
+            Self::Corrupt => "corrupt",
+        }
+    }
+}
+
 /// Counts since the ledger was begun.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]

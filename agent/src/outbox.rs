@@ -10,7 +10,7 @@ use tokio::{sync::Notify, time::Instant};
 
 use crate::{
     frame::Frame,
-    ledger::{Book, DropReason, Entry, Epoch, Fate, Ledger, ShedReason, history::Age},
+    ledger::{Book, DropReason, Entry, Fate, History, Ledger, ShedReason, history::Age},
     spool::{self, Counts, Lane, Limits, lanes::Held},
 };
 
@@ -189,10 +189,12 @@ impl Outbox {
     }
 
     /// Ledger, spool, and the single frames behind them, at one moment.
-    pub fn history(&self) -> (Ledger, Counts, Vec<Epoch>) {
+    pub fn history(&self) -> (Ledger, Counts, History) {
         let inner = self.lock();
-        let epochs = inner.book.history.epochs().to_vec();
-        (inner.book.ledger, inner.lanes.counts(), epochs)
+        let Book {
+            ledger, history, ..
+        } = &inner.book;
+        (*ledger, inner.lanes.counts(), history.clone())
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {

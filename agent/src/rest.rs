@@ -1,7 +1,8 @@
-//! The REST interface: `/state`, `/stream` and `/frame` of each camera. The bare paths mean the first.
+//! The REST interface: `/state`, `/stream` and `/frame` of each camera. The bare paths mean the first. `/ledger` tells of all.
 
 mod accept;
 mod config;
+mod ledger;
 mod preview;
 pub mod settings;
 
@@ -41,6 +42,7 @@ pub fn routes(cameras: Cameras, reload: Reload, device: Device, preview: Preview
     let shown = move |Named(camera): Named| std::future::ready(preview.show(&camera));
     Router::new()
         .route("/cameras", get(list))
+        .route("/ledger", get(ledger::ledger))
         .route("/state", get(state))
         .route("/stream", post(stream))
         .route("/frame", get(frame))

@@ -92,6 +92,12 @@ impl History {
         &self.epochs
     }
 
+    /// Everything up to this frame is settled and forgotten; (0, 0) when nothing is.
+    #[must_use]
+    pub fn floor(&self) -> Age {
+        self.floor
+    }
+
     /// The state of a frame; `None` if it is not known. What is forgotten counts as acknowledged.
     #[must_use]
     pub fn state(&self, (epoch, sequence): Age) -> Option<State> {

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use airside_agent::capture::Location;
+use airside_core::ledger::{AgentLedger, Fate};
 use airside_proto::v1::{Event, Frame, Outcome};
 use std::sync::Arc;
 
@@ -131,6 +132,24 @@ async fn a_slow_collector_costs_the_oldest_unsent_frames_and_they_are_counted() 
         collector.numbers() == [1, 18, 19, 20]
     })
     .await;
+    let (_, ledger) = agent.get("/ledger").await;
+    let ledger: AgentLedger = serde_json::from_value(ledger).unwrap();
+    let camera = &ledger.cameras[0];
+    assert!(camera.counts.balance(), "{camera:?}");
+    let frames = camera.epochs[0].states();
+    let fates = [1, 2, 17, 18, 20, 21].map(|sequence| frames.get(sequence).copied());
+    let (recorded, shed, spooled) = (Fate::Acknowledged, Fate::Shed, Fate::Spooled);
+    assert_eq!(
+        fates,
+        [
+            Some(recorded),
+            Some(shed),
+            Some(shed),
+            Some(spooled),
+            Some(spooled),
+            None
+        ]
+    );
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@ mod arguments;
 mod background;
 mod experiment;
 mod footage;
+mod ledger;
 mod rollout;
 mod rules;
 
@@ -84,6 +85,7 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Cameras(Cameras { toggle }) => Ok(code(
             panel::cameras(&origin(&place).await?, toggle.is_on()).await,
         )),
+        Command::Ledger(options) => ledger::run(&place, options).await,
         Command::Rollout(command) => rollout::run(&place, command).await,
         Command::Load(options) => {
             let tally = load::run(&origin(&place).await?, &options).await?;

@@ -81,6 +81,19 @@ impl RunDir {
         self.0.join("data").join(instance)
     }
 
+    /// Names of all instances, also of those that no longer run, that have kept something.
+    ///
+    /// # Errors
+    /// What the file system says.
+    pub fn instances_with_data(&self) -> io::Result<Vec<String>> {
+        let mut names = Vec::new();
+        for entry in fs::read_dir(self.0.join("data"))? {
+            names.push(entry?.file_name().to_string_lossy().into_owned());
+        }
+        names.sort();
+        Ok(names)
+    }
+
     /// Where an instance announces its address.
     pub fn announcement(&self, instance: &str) -> PathBuf {
         self.0.join("addresses").join(instance)

@@ -8,6 +8,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use tracing_subscriber::EnvFilter;
 
 use super::experiment::{Canary, Experiments, Fault};
+use super::ledger::Ledger;
 use super::rollout::Rollout;
 use super::rules;
 use crate::local::{self, Flag, Wanted};
@@ -138,6 +139,9 @@ pub enum Command {
     Health,
     /// Start or stop all cameras.
     Cameras(Cameras),
+    /// Compare what agents and collectors say of every frame. Exit code 0: every frame is accounted for; 1: the ledgers
+    /// differ; 2: somebody could not be asked.
+    Ledger(Ledger),
     /// Send requests and show who answered; fails when one was not answered well.
     Load(load::Options),
     /// Carry out experiments: apply rules, drive load, measure, judge, put everything back; fails unless all hold.

@@ -28,6 +28,8 @@ pub struct Wanted {
     pub agents: Vec<Whom>,
     /// Every collector that may have been sent their frames.
     pub collectors: Vec<Whom>,
+    /// Collectors that no longer run and left a ledger: they matter when what they may know is missing.
+    pub gone: Vec<Whom>,
     /// Only agents of this name.
     pub agent: Option<String>,
     /// Only cameras of this name.
@@ -77,6 +79,11 @@ pub async fn ask(client: &Client, wanted: &Wanted) -> Report {
     }
     let accounts: Vec<Account> = accounts.into_iter().map(|(_, account)| account).collect();
     report.cameras = compare(&accounts, &sides);
+    if report.frames(Finding::Lost) + report.frames(Finding::Unconfirmed) > 0 {
+        let reason = |whom: &Whom| whom.origin.clone().err().unwrap_or_default();
+        let gone = wanted.gone.iter().map(|whom| unasked(whom, reason(whom)));
+        report.unasked.extend(gone);
+    }
     report.strangers = strangers(&accounts, &sides);
     report
 }

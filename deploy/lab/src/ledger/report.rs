@@ -87,7 +87,7 @@ impl Report {
         table
     }
 
-    fn frames(&self, finding: Finding) -> u64 {
+    pub(super) fn frames(&self, finding: Finding) -> u64 {
         self.cameras
             .iter()
             .map(|camera| camera.frames(finding))
