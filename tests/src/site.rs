@@ -69,6 +69,7 @@ impl Site {
         let database = || self.directory.join(format!("{name}.sqlite"));
         Ok(match name {
             "alerts" | "section-1" => spec.flag("--database", database()),
+            "collector" => spec.flag("--ledger", database()),
             "image-analysis" => spec.flag("--models", case::models()?),
             "face-recognition" => spec
                 .flag("--models", case::models()?)

@@ -2,7 +2,7 @@
 //!
 //! Both are processes of their own (this program, started again), get the same frames from the same client over the same
 //! protocol, and answer each frame with an acknowledgement and a credit. The collector's side is Airside's
-//! listener, stream handling, checks, trace context, limits and metrics; only the work on a frame is left out. The bare side
+//! listener, stream handling, checks, trace context, limits, metrics and ledger on disk; only the work on a frame is left out. The bare side
 //! is a tonic server with the same HTTP/2 settings that hands the identity back.
 #![allow(clippy::print_stdout, reason = "a benchmark's result is its output")]
 
@@ -46,7 +46,9 @@ struct Round {
 }
 
 async fn measure(case: &Case) -> Result<()> {
-    let collector = Program::launch(case, Spec::again("collector").arg("collector")).await?;
+    let ledger = case.directory().join("ledger.sqlite");
+    let collector = Spec::again("collector").arg("collector");
+    let collector = Program::launch(case, collector.flag("--ledger", ledger)).await?;
     let echo = Program::launch(case, Spec::again("echo").arg("echo")).await?;
     for streams in [1, 8] {
         let (mut ours, mut bare) = (Vec::new(), Vec::new());

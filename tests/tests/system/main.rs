@@ -5,6 +5,7 @@
 mod experiments;
 mod flow;
 mod ingest;
+mod ledger;
 mod mesh;
 mod page;
 mod paths;
