@@ -17,6 +17,7 @@ mod draft;
 mod error;
 mod film;
 mod location;
+mod masks;
 mod pattern;
 mod pictures;
 mod pipeline;

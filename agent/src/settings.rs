@@ -324,6 +324,10 @@ fn check(tables: &Tables, flags: &Flags, document: &Document) -> Result<(), conf
             let reason = format!("'{}' is refused: another camera has this name", camera.id);
             mistakes.push(document.mistake(&format!("camera[{index}].id"), reason));
         }
+        if camera.gate.mode != gate::settings::Mode::Always {
+            let reason = "is refused: this version only has \"always\"".to_owned();
+            mistakes.push(document.mistake(&format!("camera[{index}].gate.mode"), reason));
+        }
     }
     let checked = tables
         .control

@@ -11,7 +11,9 @@ use gstreamer::{self as gst, prelude::*};
 use gstreamer_app::{AppSink, AppSinkCallbacks};
 use tokio::sync::mpsc;
 
-use super::{Error, Format, Picture, Pictures, Source, cadence::Cadence, pipeline::Pipeline};
+use super::{
+    Error, Format, Picture, Pictures, Source, cadence::Cadence, masks::Masks, pipeline::Pipeline,
+};
 
 /// Pictures that may wait to be taken: enough for a hiccup of the taker, too few to grow stale or large.
 const PICTURES_WAITING: usize = 8;
@@ -96,6 +98,7 @@ impl Draft {
         let sink = draft.add_built(sink)?;
         draft.link(&[&draft.entry, &scaled, &encoder, &sink])?;
         draft.thin_out();
+        draft.mask(&scaled);
         Ok(draft)
     }
 
@@ -224,6 +227,32 @@ impl Draft {
                 // Not `Drop`: the bindings release the buffer already, and GStreamer 1.22 would try again.
                 Some(time) if !cadence.take(time.into()) => gst::PadProbeReturn::Handled,
                 _ => gst::PadProbeReturn::Ok,
+            }
+        });
+    }
+
+    /// Blackens the masks where the picture has its final size. A picture that cannot be blackened is not passed on.
+    fn mask(&self, scaled: &gst::Element) {
+        let Some(pad) = scaled
+            .static_pad("src")
+            .filter(|_| !self.format.masks.is_empty())
+        else {
+            return;
+        };
+        let (areas, masks) = (self.format.masks.clone(), Mutex::new(None));
+        pad.add_probe(gst::PadProbeType::BUFFER, move |pad, info| {
+            let mut masks = masks.lock().unwrap_or_else(PoisonError::into_inner);
+            if masks.is_none() {
+                let caps = pad.current_caps();
+                *masks = caps.and_then(|caps| Masks::new(&areas, &caps));
+            }
+            let painted = masks
+                .as_ref()
+                .zip(info.buffer_mut())
+                .and_then(|(masks, buffer)| masks.paint(buffer));
+            match painted {
+                Some(()) => gst::PadProbeReturn::Ok,
+                None => gst::PadProbeReturn::Handled,
             }
         });
     }

@@ -292,3 +292,23 @@ async fn reconnecting_leaks_no_threads() {
     // GLib keeps a few idle threads, and other tests of this process run beside this one.
     eventually("threads end", || threads() <= before + 10).await;
 }
+
+#[tokio::test]
+async fn what_a_mask_hides_is_black_and_the_rest_is_not() {
+    let left = vec![[0.0, 0.0], [0.5, 0.0], [0.5, 1.0], [0.0, 1.0]];
+    let format = Format {
+        masks: vec![left.try_into().unwrap()],
+        ..FORMAT
+    };
+    let mut pictures = open("test://", format).unwrap();
+    for picture in take(&mut *pictures, 3).await.unwrap() {
+        let picture = airside_imaging::decode(&picture.jpeg, &Default::default()).unwrap();
+        let brightest = |from: usize, to: usize| {
+            let rows = picture.pixels().chunks_exact(160 * 3);
+            rows.flat_map(|row| &row[from * 3..to * 3]).copied().max()
+        };
+        // The encoder blurs the edge by a block of 16 pixels.
+        assert!(brightest(0, 64) < Some(40), "{:?}", brightest(0, 64));
+        assert!(brightest(96, 160) > Some(100));
+    }
+}
