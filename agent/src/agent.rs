@@ -1,8 +1,9 @@
 //! The agent as a service: its cameras, their uplinks and the REST interface, from settings to a bound port.
 
-use std::ffi::OsString;
+use std::{ffi::OsString, sync::Arc};
 
 use airside_runtime::{Bound, Service, service::BindError};
+use jiff::Zoned;
 
 use crate::{
     cameras::Cameras,
@@ -13,6 +14,7 @@ use crate::{
     rest::{self, Preview},
     settings::Loaded,
     systemd::{Manager, Pulse},
+    uplink::{bandwidth::Bandwidth, schedule::InvalidSchedule},
 };
 
 /// Why the agent could not be built.
@@ -21,6 +23,9 @@ pub enum Error {
     /// A file that guards the control interface.
     #[error(transparent)]
     Control(#[from] rest::settings::Unfit),
+    /// Windows of the uplink.
+    #[error("uplink.window: {0}")]
+    Schedule(#[from] InvalidSchedule),
     /// The address.
     #[error(transparent)]
     Bind(#[from] BindError),
@@ -31,7 +36,7 @@ impl Error {
     #[must_use]
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Control(_) => 2,
+            Self::Control(_) | Self::Schedule(_) => 2,
             Self::Bind(_) => 1,
         }
     }
@@ -50,9 +55,11 @@ pub async fn build(loaded: Loaded, args: Vec<OsString>, manager: Manager) -> Res
     let mut service = settings.control.secure(service)?;
     let cameras = Cameras::default();
     let device = Device::new(&settings);
+    let schedule = settings.uplink.schedule()?;
     let common = Common {
         settings: settings.clone(),
         mesh: service.mesh().clone(),
+        bandwidth: Arc::new(Bandwidth::new(schedule, Zoned::now)),
         metrics: Metrics::registered(service.metrics()),
         drain: service.drain(),
     };

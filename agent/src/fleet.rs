@@ -27,7 +27,7 @@ use crate::{
     metrics::Metrics,
     outbox::Outbox,
     settings::{CameraSettings, CameraTable, Settings},
-    uplink::{CameraName, Limits, Uplink},
+    uplink::{CameraName, Limits, Uplink, bandwidth::Bandwidth},
 };
 
 /// What a change did to each camera, by name.
@@ -75,6 +75,8 @@ pub struct Common {
     pub settings: Settings,
     /// The way to collectors.
     pub mesh: Mesh,
+    /// What may go there.
+    pub bandwidth: Arc<Bandwidth>,
     /// Counts.
     pub metrics: Metrics,
     /// Cancelled when the agent ends.
@@ -206,6 +208,7 @@ impl Fleet {
                 stream_age: common.settings.uplink.stream_age,
                 flush: common.settings.server.drain_timeout,
             },
+            bandwidth: Arc::clone(&common.bandwidth),
             link: camera.link().clone(),
             metrics: common.metrics.clone(),
             drain: drain.clone(),

@@ -14,6 +14,7 @@
 //! on the next with the same identity. Live frames go first, backlog follows in spare capacity (`Credit`), and while the
 //! collector keeps deferring, backlog is only probed (`Retry`).
 
+pub mod bandwidth;
 mod credit;
 mod post;
 pub mod rate;
@@ -27,7 +28,10 @@ use airside_runtime::{Mesh, problem::Chain};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use self::credit::{Credit, Retry};
+use self::{
+    bandwidth::Bandwidth,
+    credit::{Credit, Retry},
+};
 use crate::{
     assignment::{Destination, Orders, Transport},
     backoff::Backoff,
@@ -120,6 +124,8 @@ pub struct Uplink {
     pub mesh: Mesh,
     /// Its limits.
     pub limits: Limits,
+    /// What it shares with the other cameras.
+    pub bandwidth: Arc<Bandwidth>,
     /// Tells how the link is.
     pub link: watch::Sender<Link>,
     /// Counts links.

@@ -49,7 +49,6 @@ impl Stream {
             agent: "test".to_owned(),
             camera: camera.to_owned(),
             epoch,
-            incarnation: 0,
         };
         let first = stream_request::Message::Hello(hello.clone());
         requests

@@ -11,6 +11,7 @@ use http_body_util::Full;
 
 use super::{
     End, Failure, Uplink,
+    bandwidth::Bandwidth,
     credit::{Credit, Retry},
     news,
 };
@@ -49,7 +50,7 @@ pub(super) async fn run(uplink: &mut Uplink, destination: &Destination, retry: &
                 }
                 Err(failure) => return End::Failed(failure),
             },
-            (lane, frame) = next(&uplink.outbox, lanes) => {
+            (lane, frame) = next(&uplink.outbox, &uplink.bandwidth, lanes) => {
                 credit.sent(lane);
                 let camera = uplink.name.header();
                 answers.push(post(uplink.mesh.clone(), destination.clone(), camera, frame));
@@ -59,11 +60,15 @@ pub(super) async fn run(uplink: &mut Uplink, destination: &Destination, retry: &
     }
 }
 
-async fn next(outbox: &Outbox, lanes: Option<Lanes>) -> (Lane, Frame) {
-    match lanes {
-        Some(lanes) => outbox.next(lanes).await,
-        None => std::future::pending().await,
-    }
+async fn next(outbox: &Outbox, bandwidth: &Bandwidth, lanes: Option<Lanes>) -> (Lane, Frame) {
+    let Some(lanes) = lanes else {
+        return std::future::pending().await;
+    };
+    let lanes = bandwidth.admit(lanes).await;
+    let (lane, frame) = outbox.next(lanes).await;
+    // Base64 makes four bytes of three.
+    bandwidth.spend(frame.image.len().div_ceil(3).saturating_mul(4));
+    (lane, frame)
 }
 
 async fn post(

@@ -1,6 +1,6 @@
 //! Settings of the uplink: the table `[uplink]` of the configuration file.
 
-use std::{path::PathBuf, time::Duration};
+use std::time::Duration;
 
 use airside_runtime::text;
 use schemars::JsonSchema;
@@ -19,35 +19,19 @@ pub struct Settings {
     #[serde(with = "text::duration")]
     #[schemars(with = "String")]
     pub stream_age: Duration,
-    /// Certificates of those whom a `grpcs://` or `https://` destination is trusted by (PEM); none takes the system's.
-    pub ca: Option<PathBuf>,
-    /// The agent's own certificate, with what leads to its authority (PEM).
-    pub certificate: Option<PathBuf>,
-    /// The key of that certificate (PEM).
-    pub key: Option<PathBuf>,
-    /// Name that the destination's certificate must bear: `spiffe://…`, or a host name; none takes the destination's host.
-    pub peer: Option<String>,
     /// Most that all cameras send together, e.g. `2Mbit/s`; none sends what the line takes.
     #[schemars(with = "Option<String>")]
     pub bandwidth: Option<Rate>,
     /// Times of the week with another bandwidth (`[[uplink.window]]`), in the local time of the device.
     pub window: Vec<Window>,
-    /// Whether pictures are made smaller, then fewer, for as long as the link cannot carry them while they are live.
-    pub adaptive: bool,
 }
 
 impl Default for Settings {
     fn default() -> Self {
         Self {
             stream_age: Duration::from_secs(60),
-            ca: None,
-            certificate: None,
-            key: None,
-            peer: None,
             bandwidth: None,
             window: Vec::new(),
-            // What was made smaller is never had in full again, while backlog arrives in full, if later.
-            adaptive: false,
         }
     }
 }
@@ -55,14 +39,6 @@ impl Default for Settings {
 /// A key of `[uplink]` that is refused.
 #[derive(Debug, thiserror::Error)]
 pub enum Refused {
-    /// One without the other.
-    #[error("uplink.{given} is given without uplink.{missing}; expected both or neither")]
-    Half {
-        /// The key that is there.
-        given: &'static str,
-        /// The key that is not.
-        missing: &'static str,
-    },
     /// A window.
     #[error("uplink.window: {0}")]
     Window(#[from] InvalidSchedule),
@@ -76,7 +52,6 @@ impl Refused {
     #[must_use]
     pub fn key(&self) -> String {
         let key = match self {
-            Self::Half { given, .. } => given,
             Self::Window(_) => "window",
             Self::StreamAge(_) => "stream-age",
         };
@@ -90,12 +65,6 @@ impl Settings {
     /// # Errors
     /// Names the key, its value and what is accepted.
     pub fn check(&self) -> Result<(), Refused> {
-        let half = |given, missing| Err(Refused::Half { given, missing });
-        match (&self.certificate, &self.key) {
-            (Some(_), None) => return half("certificate", "key"),
-            (None, Some(_)) => return half("key", "certificate"),
-            _ => {}
-        }
         if self.stream_age < Duration::from_secs(1) {
             return Err(Refused::StreamAge(self.stream_age));
         }
@@ -133,10 +102,6 @@ mod tests {
         for (table, wanted) in [
             ("bandwidth = \"fast\"", "expected a rate such as"),
             ("[[window]]\nfrom = \"8\"", "expected a time such as 08:00"),
-            (
-                "key = \"k.pem\"",
-                "uplink.key is given without uplink.certificate",
-            ),
             ("stream-age = \"1ms\"", "expected at least 1s"),
         ] {
             let read = toml::from_str::<Settings>(table).map_err(|error| error.to_string());

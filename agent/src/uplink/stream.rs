@@ -14,6 +14,7 @@ use tonic::Streaming;
 
 use super::{
     End, Failure, Uplink,
+    bandwidth::Bandwidth,
     credit::{Credit, Retry},
     news,
 };
@@ -58,7 +59,6 @@ impl Session {
             agent: uplink.name.agent.clone(),
             camera: uplink.name.camera.clone(),
             epoch: uplink.orders.borrow().epoch,
-            incarnation: 0,
         });
         // A channel of its own: a new stream is also a new connection, which a plain TCP balancer can send elsewhere.
         let channel = uplink.mesh.channel(&destination.origin);
@@ -109,7 +109,7 @@ impl Session {
                     Ok(_) => {}
                     Err(failure) => return End::Failed(failure),
                 },
-                sent = send_next(&self.outgoing, &uplink.outbox, lanes) => match sent {
+                sent = send_next(&self.outgoing, (&uplink.outbox, &uplink.bandwidth), lanes) => match sent {
                     Some(lane) => self.sent(lane),
                     None => return End::Failed(Failure::Closed),
                 },
@@ -192,7 +192,7 @@ fn limit() -> Instant {
 /// Sends the next frame when there is one, room for it on the way, and credit. `None` if the stream takes nothing more.
 async fn send_next(
     outgoing: &mpsc::Sender<StreamRequest>,
-    outbox: &Outbox,
+    (outbox, bandwidth): (&Outbox, &Bandwidth),
     lanes: Option<Lanes>,
 ) -> Option<Lane> {
     let Some(lanes) = lanes else {
@@ -200,7 +200,9 @@ async fn send_next(
     };
     // First the room, then the frame: cancelled in between, nothing is taken from the outbox.
     let room = outgoing.reserve().await.ok()?;
+    let lanes = bandwidth.admit(lanes).await;
     let (lane, frame) = outbox.next(lanes).await;
+    bandwidth.spend(frame.image.len());
     room.send(request(stream_request::Message::Frame(frame.into())));
     Some(lane)
 }

@@ -5,7 +5,7 @@ use std::{ffi::OsString, net::SocketAddr, sync::Arc, time::Duration};
 use airside_agent::{
     agent,
     capture::Source,
-    settings::{self, Loaded},
+    settings::{self, Loaded, Settings},
     systemd::Manager,
 };
 use airside_runtime::{Mesh, service::RunError};
@@ -28,6 +28,12 @@ pub(crate) struct Agent {
 impl Agent {
     /// With one camera `1` and these flags.
     pub(crate) async fn with(source: Arc<dyn Source>, flags: &[&str]) -> Self {
+        let args = Self::args(flags);
+        Self::with_settings(source, args, |_| {}).await
+    }
+
+    /// The arguments of an agent on port 0 with one camera `1`, then `flags`.
+    pub(crate) fn args(flags: &[&str]) -> Vec<OsString> {
         let fixed = [
             "airside-agent",
             "--listen",
@@ -37,9 +43,18 @@ impl Agent {
             "--source",
             "test://",
         ];
-        let args: Vec<OsString> = fixed.iter().chain(flags).map(Into::into).collect();
+        fixed.iter().chain(flags).map(Into::into).collect()
+    }
+
+    /// With one camera `1`, these arguments, and settings changed by `change`.
+    pub(crate) async fn with_settings(
+        source: Arc<dyn Source>,
+        args: Vec<OsString>,
+        change: impl FnOnce(&mut Settings),
+    ) -> Self {
         let mut loaded = settings::load(args.clone()).unwrap();
         loaded.settings.cameras[0].source = source;
+        change(&mut loaded.settings);
         Self::running(loaded, args, Manager::default()).await
     }
 

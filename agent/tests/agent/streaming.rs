@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use airside_agent::capture::Location;
+use airside_agent::{capture::Location, uplink::rate::Rate};
 use airside_core::ledger::{AgentLedger, Fate};
 use airside_proto::v1::{Event, Frame, Outcome};
 use std::sync::Arc;
@@ -48,6 +48,32 @@ async fn frames_arrive_once_in_order_with_identity_and_place() {
         assert_eq!(frame.traceparent.len(), 55);
     }
     collector.assert_credit_was_kept();
+    agent.stop().await;
+}
+
+#[tokio::test]
+async fn a_bandwidth_holds_frames_back_until_they_are_paid_for() {
+    let collector = Collector::recording().await;
+    let (tape, camera) = Tape::new();
+    let agent = Agent::with_settings(
+        camera,
+        Agent::args(&["--drain-timeout", "1s"]),
+        |settings| {
+            // A byte in eight seconds: the bucket lets one frame pass, and is in debt then.
+            settings.uplink.bandwidth = Some(Rate::of_bits(1));
+        },
+    )
+    .await;
+    agent.start(&collector.destination()).await;
+    tape.show(1..=8);
+    let state = agent
+        .becomes("one is acknowledged and the rest waits", |state| {
+            state["frames"]["captured"] == 8 && state["frames"]["acknowledged"] == 1
+        })
+        .await;
+    assert_eq!(state["frames"]["spooled"], 7);
+    assert_eq!(state["link"], "connected");
+    assert_eq!(collector.numbers(), [1]);
     agent.stop().await;
 }
 

@@ -79,7 +79,6 @@ impl Agent {
             agent: "camera-agent-1".to_owned(),
             camera: "1".to_owned(),
             epoch: 1,
-            incarnation: 0,
         };
         self.send(stream_request::Message::Hello(hello)).await;
     }

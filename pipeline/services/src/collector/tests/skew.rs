@@ -112,7 +112,7 @@ async fn a_newer_agent_is_served() {
 async fn an_older_agent_is_served() {
     let neighbour = Neighbour::start().await;
     let collector = start(&neighbour).await;
-    // It has no incarnation, and asks for nothing that came later.
+    // It asks for nothing that came later.
     let mut agent = Agent::greeted(&collector).await;
     assert_eq!(
         outcome(&agent.deliver(frame(1)).await),
