@@ -500,8 +500,8 @@ mod tests {
                 "'camera': integer `1` is refused: expected [[camera]] tables",
             ),
             (
-                camera("[uplink]\nkey = \"k.pem\""),
-                ":5:1: key 'uplink.key': uplink.key is given without uplink.certificate",
+                camera("[uplink]\nstream-age = \"1ms\""),
+                ":5:1: key 'uplink.stream-age': uplink.stream-age: 1ms is refused: expected at least 1s",
             ),
             (
                 camera("[control]\nclient-ca = \"ca.pem\""),
