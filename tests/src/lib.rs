@@ -7,6 +7,7 @@
 //! site      a whole pipeline of them behind one egress
 //! mesh      the real mesh, as airsidectl starts it
 //! egress    stand-in for the mesh's proxy: host names to processes, and neighbours that hang or are away
+//! relay     stand-in for a bad line: late, slow, lossy, cut, half-open
 //! rest      what a client of the REST interface sees
 //! wait      conditions with a deadline, instead of sleeping
 //! ingest    a camera without a camera: streams given pictures
@@ -33,6 +34,7 @@ pub mod mesh;
 pub mod pictures;
 pub mod process;
 pub mod program;
+pub mod relay;
 pub mod report;
 pub mod rest;
 pub mod sink;
@@ -45,6 +47,7 @@ pub use case::{Case, case, case_within};
 pub use mesh::LocalMesh;
 pub use process::{Process, Spec};
 pub use program::Program;
+pub use relay::Relay;
 pub use rest::Answer;
 pub use site::Site;
 pub use wait::eventually;

@@ -3,6 +3,7 @@
 //! One binary for all, so that the harness is linked once; [`airside_tests::case`] lets the cases run one at a time.
 
 mod experiments;
+mod faults;
 mod flow;
 mod ingest;
 mod ledger;
