@@ -10,6 +10,7 @@ use crate::{
     device::Device,
     fleet::{Common, Fleet},
     metrics::Metrics,
+    outbox::{OpenError, Spools},
     reload::Reloader,
     rest::{self, Preview},
     settings::Loaded,
@@ -29,6 +30,9 @@ pub enum Error {
     /// The address.
     #[error(transparent)]
     Bind(#[from] BindError),
+    /// The spool of a camera.
+    #[error(transparent)]
+    Spool(#[from] OpenError),
 }
 
 impl Error {
@@ -37,7 +41,8 @@ impl Error {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Control(_) | Self::Schedule(_) => 2,
-            Self::Bind(_) => 1,
+            Self::Spool(error) if error.is_of_settings() => 2,
+            Self::Spool(_) | Self::Bind(_) => 1,
         }
     }
 }
@@ -46,7 +51,7 @@ impl Error {
 /// not keep the agent from starting. `args` are the program's own: they are read again when it reloads.
 ///
 /// # Errors
-/// The address cannot be listened on, or a file that a setting names does not hold what it should.
+/// The address cannot be listened on, a spool cannot be read, or a file that a setting names does not hold what it should.
 pub async fn build(loaded: Loaded, args: Vec<OsString>, manager: Manager) -> Result<Bound, Error> {
     let mut settings = loaded.settings.clone();
     let state_dir = settings.state_dir.take();
@@ -56,14 +61,16 @@ pub async fn build(loaded: Loaded, args: Vec<OsString>, manager: Manager) -> Res
     let cameras = Cameras::default();
     let device = Device::new(&settings);
     let schedule = settings.uplink.schedule()?;
+    let state_dir = settings.state_dir.as_deref();
     let common = Common {
+        spools: Spools::new(state_dir, &settings.spool, settings.window)?,
         settings: settings.clone(),
         mesh: service.mesh().clone(),
         bandwidth: Arc::new(Bandwidth::new(schedule, Zoned::now)),
         metrics: Metrics::registered(service.metrics()),
         drain: service.drain(),
     };
-    let (fleet, helm) = Fleet::start(common, cameras.clone());
+    let (fleet, helm) = Fleet::start(common, cameras.clone()).await?;
     let (reloader, reload) = Reloader::new(args, loaded, helm, manager.notify.clone());
     service.spawn("cameras", fleet.run());
     let pulse = Pulse {

@@ -50,6 +50,8 @@ pub enum Condition {
     Starting,
     /// Pictures come.
     Capturing,
+    /// None, until the spool has room again.
+    Full,
     /// None, for this reason; tried again after a pause.
     Failed(String),
 }
@@ -234,7 +236,8 @@ impl Camera {
     pub fn is_stuck(&self) -> bool {
         let may_take = 2 * self.format().stall + PATIENCE_WITH_DRIVERS;
         let still_for = self.pace(|pace| pace.still_for(Instant::now()));
-        self.orders.borrow().streaming && still_for > may_take
+        let may = self.orders.borrow().streaming && *self.outbox.room().borrow();
+        may && still_for > may_take
     }
 
     /// As if its capture had last taken a step so long ago.

@@ -12,9 +12,23 @@ pub enum Command {
     Config(Config),
     /// Show how a running agent is; ends with 0 if it is well, 1 if it is not, 2 if it does not answer.
     Status(status::Args),
+    /// The ledger on disk.
+    #[command(subcommand)]
+    Ledger(Ledger),
     /// Print the manual page, as the package installs it.
     #[command(hide = true)]
     Man,
+}
+
+/// About the ledger on disk.
+#[derive(clap::Subcommand, Clone, Debug)]
+pub enum Ledger {
+    /// Count what is on disk anew and compare it with the ledger; ends with 1 if anything differs. Changes nothing.
+    Verify {
+        /// The state directory [default: that of this configuration]
+        #[arg(long, value_name = "DIRECTORY")]
+        state_dir: Option<PathBuf>,
+    },
 }
 
 /// About the configuration file.

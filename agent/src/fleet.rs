@@ -12,7 +12,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use airside_runtime::Mesh;
+use airside_runtime::{Mesh, problem::Chain};
 use serde::Serialize;
 use tokio::{
     sync::{mpsc, oneshot},
@@ -25,7 +25,7 @@ use crate::{
     camera::{Camera, Recipe, film},
     cameras::Cameras,
     metrics::Metrics,
-    outbox::Outbox,
+    outbox::{OpenError, Outbox, Spools},
     settings::{CameraSettings, CameraTable, Settings},
     uplink::{CameraName, Limits, Uplink, bandwidth::Bandwidth},
 };
@@ -44,6 +44,8 @@ pub struct Changes {
     pub redirected: Vec<String>,
     /// As before, undisturbed.
     pub unchanged: Vec<String>,
+    /// Left out, because their spool cannot be opened; the log says why.
+    pub failed: Vec<String>,
 }
 
 /// A task of the fleet ended though nobody asked it to.
@@ -73,6 +75,8 @@ impl Helm {
 pub struct Common {
     /// Name of the agent, bounds and state directory.
     pub settings: Settings,
+    /// Where frames wait.
+    pub spools: Spools,
     /// The way to collectors.
     pub mesh: Mesh,
     /// What may go there.
@@ -101,8 +105,11 @@ struct Running {
 }
 
 impl Fleet {
-    /// Starts the cameras that the settings name. Call within a tokio runtime.
-    pub fn start(common: Common, cameras: Cameras) -> (Self, Helm) {
+    /// Starts the cameras that the settings name.
+    ///
+    /// # Errors
+    /// The spool of one cannot be opened.
+    pub async fn start(common: Common, cameras: Cameras) -> Result<(Self, Helm), OpenError> {
         let (sender, orders) = mpsc::channel(1);
         let mut fleet = Self {
             common,
@@ -113,10 +120,10 @@ impl Fleet {
         };
         let first = fleet.common.settings.cameras.clone();
         for camera in &first {
-            fleet.add(camera);
+            fleet.add(camera).await?;
         }
         fleet.publish(&first);
-        (fleet, Helm(sender))
+        Ok((fleet, Helm(sender)))
     }
 
     /// Carries out orders until the agent ends and all cameras are drained.
@@ -156,11 +163,17 @@ impl Fleet {
             let id = camera.id.clone();
             self.until_drained(&id).await?;
             match self.running.get_mut(&id) {
-                None => {
-                    tracing::info!(camera = id, "camera added");
-                    self.add(camera);
-                    changes.added.push(id);
-                }
+                None => match self.add(camera).await {
+                    Ok(()) => {
+                        tracing::info!(camera = id, "camera added");
+                        changes.added.push(id);
+                    }
+                    Err(error) => {
+                        let reason = Chain(&error).to_string();
+                        tracing::error!(camera = id, reason, "camera left out");
+                        changes.failed.push(id);
+                    }
+                },
                 Some(running) => running.become_as(camera).of(&mut changes).push(id),
             }
         }
@@ -186,13 +199,13 @@ impl Fleet {
         self.cameras.put(cameras.collect());
     }
 
-    fn add(&mut self, settings: &CameraSettings) {
+    async fn add(&mut self, settings: &CameraSettings) -> Result<(), OpenError> {
+        let outbox = self.open(&settings.id).await?;
         let common = &self.common;
         let name = CameraName {
             agent: common.settings.agent.clone(),
             camera: settings.id.clone(),
         };
-        let outbox = Arc::new(Outbox::new(common.settings.window));
         common.metrics.follow(Arc::clone(&outbox));
         let camera = Arc::new(Camera::new(name.clone(), settings.into(), outbox));
         if let Some(assignment) = &settings.start {
@@ -230,6 +243,19 @@ impl Fleet {
             }
         };
         self.spawn(&settings.id, timed);
+        Ok(())
+    }
+
+    /// Opens a spool where blocking is allowed.
+    async fn open(&self, camera: &str) -> Result<Arc<Outbox>, OpenError> {
+        let (spools, id) = (self.common.spools.clone(), camera.to_owned());
+        let opened = tokio::task::spawn_blocking(move || spools.open(&id)).await;
+        opened.unwrap_or_else(|panic| {
+            Err(OpenError::Unreadable(
+                camera.to_owned(),
+                std::io::Error::other(panic),
+            ))
+        })
     }
 
     fn spawn(&mut self, id: &str, task: impl Future<Output = ()> + Send + 'static) {

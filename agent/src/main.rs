@@ -16,9 +16,9 @@ use std::{
 
 use airside_agent::{
     agent,
-    command::{Command, Config},
+    command::{Command, Config, Ledger},
     settings::{self, Flags, Loaded},
-    status,
+    spool, status,
     systemd::Manager,
     trial,
 };
@@ -30,6 +30,8 @@ const UNREACHABLE: u8 = 2;
 
 /// Where the package puts the configuration.
 const INSTALLED: &str = "/etc/airside-agent/agent.toml";
+/// And where its unit keeps state.
+const INSTALLED_STATE: &str = "/var/lib/airside-agent";
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -65,6 +67,7 @@ async fn carry_out() -> anyhow::Result<ExitCode> {
         Some(Command::Config(Config::Example)) => print!("{}", settings::EXAMPLE),
         Some(Command::Config(Config::Check { file })) => check(file)?,
         Some(Command::Status(args)) => return show_status(args).await,
+        Some(Command::Ledger(Ledger::Verify { state_dir })) => return verify(state_dir),
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -88,6 +91,26 @@ fn check(file: Option<PathBuf>) -> Result<(), settings::Error> {
         println!("{camera}");
     }
     Ok(())
+}
+
+fn verify(state_dir: Option<PathBuf>) -> anyhow::Result<ExitCode> {
+    let state_dir = match state_dir {
+        Some(state_dir) => state_dir,
+        None => {
+            let configured = load_for_command()
+                .context("where the ledger is is not known without the configuration; --state-dir tells it")?
+                .settings
+                .state_dir;
+            // The unit of the package names it, not the configuration.
+            configured.unwrap_or_else(|| INSTALLED_STATE.into())
+        }
+    };
+    let report = spool::verify::verify(&state_dir)?;
+    print!("{report}");
+    Ok(match report.is_exact() {
+        true => ExitCode::SUCCESS,
+        false => ExitCode::FAILURE,
+    })
 }
 
 async fn show_status(args: status::Args) -> anyhow::Result<ExitCode> {

@@ -4,8 +4,10 @@
 use std::{
     fmt,
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
+use airside_core::Timestamp;
 use airside_runtime::Metrics as Registry;
 use prometheus_client::{
     encoding::{
@@ -90,7 +92,7 @@ impl Metrics {
             "Failures of cameras, by cause",
             metrics.camera_failures.clone(),
         );
-        let snapshot = Arc::<Mutex<(Ledger, Counts)>>::default();
+        let snapshot = Arc::<Mutex<Snapshot>>::default();
         // Metrics are written in the order of registration: the first takes the snapshot for the others.
         for figure in FIGURES {
             let export = Export {
@@ -106,6 +108,8 @@ impl Metrics {
     /// Exports the ledger of this outbox with the others'.
     pub(crate) fn follow(&self, outbox: Arc<Outbox>) {
         let mut outboxes = self.outboxes.lock().unwrap_or_else(PoisonError::into_inner);
+        // A camera that comes back goes on with the ledger that it had.
+        outboxes.retain(|one| one.directory().is_none() || one.directory() != outbox.directory());
         outboxes.push(outbox);
     }
 
@@ -129,7 +133,7 @@ struct Figure {
     help: &'static str,
     kind: MetricType,
     label: &'static str,
-    values: fn(&Ledger, &Counts) -> Values,
+    values: fn(&Snapshot) -> Values,
 }
 
 /// `captured` stands first, see [`Metrics::registered`].
@@ -139,32 +143,32 @@ const FIGURES: &[Figure] = &[
         help: "Pictures that cameras yielded",
         kind: MetricType::Counter,
         label: "",
-        values: |ledger, _| vec![(None, ledger.captured)],
+        values: |now| vec![(None, now.ledger.captured)],
     },
     Figure {
         name: "agent_frames_gated",
         help: "Frames kept back because nothing was worth sending",
         kind: MetricType::Counter,
         label: "",
-        values: |ledger, _| vec![(None, ledger.gated)],
+        values: |now| vec![(None, now.ledger.gated)],
     },
     Figure {
         name: "agent_frames_acknowledged",
         help: "Frames that the collector recorded",
         kind: MetricType::Counter,
         label: "",
-        values: |ledger, _| vec![(None, ledger.acknowledged)],
+        values: |now| vec![(None, now.ledger.acknowledged)],
     },
     Figure {
         name: "agent_frames_shed",
         help: "Frames given up on purpose because there was too much, by reason",
         kind: MetricType::Counter,
         label: "reason",
-        values: |ledger, _| {
+        values: |now| {
             vec![
-                (Some("full"), ledger.shed.full),
-                (Some("age"), ledger.shed.age),
-                (Some("collector"), ledger.shed.collector),
+                (Some("full"), now.ledger.shed.full),
+                (Some("age"), now.ledger.shed.age),
+                (Some("collector"), now.ledger.shed.collector),
             ]
         },
     },
@@ -173,13 +177,13 @@ const FIGURES: &[Figure] = &[
         help: "Frames given up for another reason",
         kind: MetricType::Counter,
         label: "reason",
-        values: |ledger, _| {
+        values: |now| {
             vec![
-                (Some("overrun"), ledger.dropped.overrun),
-                (Some("rejected"), ledger.dropped.rejected),
-                (Some("shutdown"), ledger.dropped.shutdown),
-                (Some("lost"), ledger.dropped.lost),
-                (Some("corrupt"), ledger.dropped.corrupt),
+                (Some("overrun"), now.ledger.dropped.overrun),
+                (Some("rejected"), now.ledger.dropped.rejected),
+                (Some("shutdown"), now.ledger.dropped.shutdown),
+                (Some("lost"), now.ledger.dropped.lost),
+                (Some("corrupt"), now.ledger.dropped.corrupt),
             ]
         },
     },
@@ -188,19 +192,58 @@ const FIGURES: &[Figure] = &[
         help: "Frames not yet settled, by where they are",
         kind: MetricType::Gauge,
         label: "place",
-        values: |_, counts| {
+        values: |now| {
             vec![
-                (Some("live"), counts.live),
-                (Some("backlog"), counts.backlog),
-                (Some("in_flight"), counts.in_flight),
+                (Some("live"), now.counts.live),
+                (Some("backlog"), now.counts.backlog),
+                (Some("in_flight"), now.counts.in_flight),
             ]
         },
     },
+    Figure {
+        name: "agent_spool_bytes",
+        help: "Bytes of frames on disk",
+        kind: MetricType::Gauge,
+        label: "",
+        values: |now| vec![(None, now.bytes)],
+    },
+    Figure {
+        name: "agent_spool_oldest_seconds",
+        help: "Age of the oldest frame that is not settled",
+        kind: MetricType::Gauge,
+        label: "",
+        values: |now| vec![(None, now.oldest.as_secs())],
+    },
+    Figure {
+        name: "agent_spool_degraded",
+        help: "Cameras whose frames wait in memory because the disk does not work",
+        kind: MetricType::Gauge,
+        label: "",
+        values: |now| vec![(None, now.degraded)],
+    },
+    Figure {
+        name: "agent_spool_damaged_segments",
+        help: "Files of the spool in which frames could not be read, since the process started",
+        kind: MetricType::Counter,
+        label: "",
+        values: |now| vec![(None, now.damaged)],
+    },
 ];
+
+/// All outboxes at one moment.
+#[derive(Clone, Copy, Debug, Default)]
+struct Snapshot {
+    ledger: Ledger,
+    counts: Counts,
+    bytes: u64,
+    oldest: Duration,
+    degraded: u64,
+    damaged: u64,
+}
 
 struct Export {
     outboxes: Outboxes,
-    snapshot: Arc<Mutex<(Ledger, Counts)>>,
+    snapshot: Arc<Mutex<Snapshot>>,
     figure: &'static Figure,
 }
 
@@ -211,7 +254,7 @@ impl Export {
             let outboxes = self.outboxes.lock().unwrap_or_else(PoisonError::into_inner);
             *snapshot = total(&outboxes);
         }
-        (self.figure.values)(&snapshot.0, &snapshot.1)
+        (self.figure.values)(&snapshot)
     }
 
     fn write(&self, encoder: &mut MetricEncoder<'_>, value: u64) -> fmt::Result {
@@ -225,16 +268,24 @@ impl Export {
 }
 
 /// All outboxes together, each at one moment.
-fn total(outboxes: &[Arc<Outbox>]) -> (Ledger, Counts) {
-    let balances = outboxes.iter().map(|outbox| outbox.balance());
-    balances.fold(Default::default(), |(ledger, counts), (one, its)| {
-        let counts = Counts {
-            live: counts.live + its.live,
-            backlog: counts.backlog + its.backlog,
-            in_flight: counts.in_flight + its.in_flight,
-        };
-        (ledger.plus(&one), counts)
-    })
+fn total(outboxes: &[Arc<Outbox>]) -> Snapshot {
+    let now = Timestamp::now().as_micros();
+    let mut all = Snapshot::default();
+    for outbox in outboxes {
+        let (ledger, its) = outbox.balance();
+        let storage = outbox.storage();
+        all.ledger = all.ledger.plus(&ledger);
+        all.counts.live += its.live;
+        all.counts.backlog += its.backlog;
+        all.counts.in_flight += its.in_flight;
+        all.bytes += storage.bytes;
+        let age = storage.oldest.map(|then| now - then.as_micros());
+        let age = Duration::from_micros(age.unwrap_or_default().max(0).unsigned_abs());
+        all.oldest = all.oldest.max(age);
+        all.degraded += u64::from(storage.trouble.is_some());
+        all.damaged += storage.damaged;
+    }
+    all
 }
 
 impl fmt::Debug for Export {

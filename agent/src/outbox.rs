@@ -2,16 +2,45 @@
 //!
 //! Capture puts frames in, the uplink takes them out and settles them. Every operation changes spool and ledger
 //! under one lock, so that the ledger balances whenever it is read.
+//!
+//! Pictures are written, read and encrypted without that lock and where blocking is allowed. Under it only entries of 32
+//! bytes are written, into files that have their size already: a ledger that shows what is not yet written would
+//! not survive a kill.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+#[cfg(test)]
+pub(crate) mod crash;
+mod disk;
+#[cfg(test)]
+mod faults;
+mod files;
+mod keeper;
+mod open;
+
+use std::{
+    path::Path,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
 
 use airside_core::{FrameId, Timestamp};
-use tokio::{sync::Notify, time::Instant};
+use tokio::{
+    sync::{Notify, watch},
+    time::Instant,
+};
 
+use self::{disk::Disk, files::Files, keeper::Keeper};
+pub use self::{
+    disk::Storage,
+    open::{OpenError, Options, Spools},
+};
 use crate::{
     frame::Frame,
     ledger::{Book, DropReason, Entry, Fate, History, Ledger, ShedReason, history::Age},
-    spool::{self, Counts, Lane, Limits, lanes::Held},
+    spool::{
+        Counts, Lane, Limits,
+        journal::Journal,
+        lanes::{self, Held, Place},
+        segments::Unreadable,
+    },
 };
 
 /// What the collector did with a frame.
@@ -40,25 +69,43 @@ pub struct Lanes {
 pub struct Outbox {
     inner: Mutex<Inner>,
     changed: Notify,
+    disk: Option<Arc<Disk>>,
+    room: watch::Sender<bool>,
+    keeper: Mutex<Option<Keeper>>,
 }
 
 struct Inner {
-    lanes: spool::lanes::Lanes,
+    lanes: lanes::Lanes,
     book: Book,
+    /// `None` in memory, and while the disk does not work.
+    journal: Option<Journal>,
+    files: Files,
+    /// Why the disk is not used at present.
+    trouble: Option<String>,
     closed: bool,
+}
+
+/// A frame that was taken to be sent; dropped before it could be, it goes back.
+struct Taken<'a> {
+    outbox: &'a Outbox,
+    age: Age,
+    sent: bool,
 }
 
 impl Outbox {
     /// In memory, with an empty ledger.
     #[must_use]
     pub fn new(limits: Limits) -> Self {
+        Self::of(Inner::new(limits, Book::default()), None)
+    }
+
+    fn of(inner: Inner, disk: Option<Disk>) -> Self {
         Self {
-            inner: Mutex::new(Inner {
-                lanes: spool::lanes::Lanes::new(limits),
-                book: Book::default(),
-                closed: false,
-            }),
+            inner: Mutex::new(inner),
             changed: Notify::new(),
+            disk: disk.map(Arc::new),
+            room: watch::Sender::new(true),
+            keeper: Mutex::default(),
         }
     }
 
@@ -69,15 +116,21 @@ impl Outbox {
         let now = now.as_micros().max(0).unsigned_abs();
         let epoch = now.max(inner.book.epoch + 1);
         inner.book(Entry::Begun(epoch));
+        // The only wait for the disk under the lock, once a stream: with a clock that is reset at every start, an epoch
+        // that a power failure takes back would be given twice.
+        inner.sync_journal();
         epoch
     }
 
     /// Takes a captured frame in. Once called it is carried out, also when nobody waits for it.
     pub async fn append(self: &Arc<Self>, frame: Frame) {
-        let mut inner = self.lock();
-        inner.append(frame);
-        drop(inner);
-        self.changed.notify_one();
+        if self.disk.is_none() {
+            return self.put(frame);
+        }
+        let outbox = Arc::clone(self);
+        let put = tokio::task::spawn_blocking(move || outbox.put(frame));
+        // It fails only when the process ends.
+        let _ = put.await;
     }
 
     /// Counts pictures that the gate kept back.
@@ -102,8 +155,11 @@ impl Outbox {
     pub async fn next(&self, lanes: Lanes) -> (Lane, Frame) {
         loop {
             let changed = self.changed.notified();
-            if let Some(next) = self.try_next(lanes) {
-                return next;
+            if let Some((lane, age, held)) = self.take(lanes) {
+                if let Some(frame) = self.fetch(age, held).await {
+                    return (lane, frame);
+                }
+                continue;
             }
             match lanes.backlog_from.filter(|from| *from > Instant::now()) {
                 Some(from) => tokio::select! {
@@ -115,16 +171,22 @@ impl Outbox {
         }
     }
 
-    /// A frame that may be sent now.
+    /// A frame that may be sent now. Reads it from the disk, if it is only there.
     pub fn try_next(&self, lanes: Lanes) -> Option<(Lane, Frame)> {
-        let mut inner = self.lock();
-        let live = lanes.live.then(|| inner.lanes.next(Lane::Live)).flatten();
-        if let Some((_, held)) = live {
-            return Some((Lane::Live, *held.frame?));
+        loop {
+            let (lane, age, held) = self.take(lanes)?;
+            let frame = match (held.frame, held.place) {
+                (Some(frame), _) => Some(*frame),
+                (None, place) => {
+                    let place = place?;
+                    let read = self.disk.as_ref()?.segments.read(age, place);
+                    self.book_read(age, place, read)
+                }
+            };
+            if let Some(frame) = frame {
+                return Some((lane, frame));
+            }
         }
-        lanes.backlog_from.filter(|from| *from <= Instant::now())?;
-        let (_, held) = inner.lanes.next(Lane::Backlog)?;
-        Some((Lane::Backlog, *held.frame?))
     }
 
     /// Waits until there is anything in it.
@@ -147,8 +209,9 @@ impl Outbox {
             Outcome::Rejected => Fate::Dropped(DropReason::Rejected),
             Outcome::Shed => Fate::Shed(ShedReason::Collector),
         };
-        let (lane, _) = inner.lanes.settle(id)?;
-        inner.settle((id.epoch, id.sequence), fate);
+        let (lane, held) = inner.lanes.settle(id)?;
+        inner.settle(&[(id.epoch, id.sequence)], fate);
+        inner.files.release(held.place);
         Some(lane)
     }
 
@@ -158,28 +221,35 @@ impl Outbox {
         self.changed.notify_one();
     }
 
-    /// Gives up what is left, now and from now on. Returns how many frames that were.
+    /// Takes and sends nothing any more. What is on disk stays for the next process; the rest is given up. Returns how
+    /// many frames that were.
     pub fn close(&self) -> u64 {
         let mut inner = self.lock();
         inner.closed = true;
         inner.lanes.restore();
-        let mut left = 0;
-        while let Some((age, _)) = inner.next_of_any() {
-            inner.lanes.remove(age);
-            inner.settle(age, Fate::Dropped(DropReason::Shutdown));
-            left += 1;
+        let left = inner.lanes.fleeting();
+        for age in &left {
+            inner.lanes.remove(*age);
         }
-        left
+        inner.settle(&left, Fate::Dropped(DropReason::Shutdown));
+        let kept = inner.lanes.counts().total();
+        drop(inner);
+        if kept > 0 {
+            tracing::info!(frames = kept, "frames stay in the spool");
+        }
+        self.keeper().take();
+        left.len() as u64
+    }
+
+    /// Where it is on disk; `None` in memory.
+    pub fn directory(&self) -> Option<&Path> {
+        let disk = self.disk.as_ref()?;
+        Some(disk.segments.directory().path())
     }
 
     /// How many frames are where.
     pub fn counts(&self) -> Counts {
         self.lock().lanes.counts()
-    }
-
-    /// When the oldest frame in it was captured.
-    pub fn oldest(&self) -> Option<Timestamp> {
-        self.lock().lanes.oldest()
     }
 
     /// Ledger and spool at one moment.
@@ -197,49 +267,175 @@ impl Outbox {
         (*ledger, inner.lanes.counts(), history.clone())
     }
 
+    /// Whether pictures may be taken: `false` while the spool is full and its policy is to stop capture.
+    pub fn room(&self) -> watch::Receiver<bool> {
+        self.room.subscribe()
+    }
+
+    fn take(&self, lanes: Lanes) -> Option<(Lane, Age, Held)> {
+        let mut inner = self.lock();
+        if inner.closed {
+            return None;
+        }
+        let live = lanes.live.then(|| inner.lanes.next(Lane::Live)).flatten();
+        if let Some((age, held)) = live {
+            return Some((Lane::Live, age, held));
+        }
+        lanes.backlog_from.filter(|from| *from <= Instant::now())?;
+        let (age, held) = inner.lanes.next(Lane::Backlog)?;
+        Some((Lane::Backlog, age, held))
+    }
+
+    /// The frame itself, from memory or disk; `None` if it is no longer there, which is booked.
+    async fn fetch(&self, age: Age, held: Held) -> Option<Frame> {
+        if let Some(frame) = held.frame {
+            return Some(*frame);
+        }
+        let mut taken = Taken {
+            outbox: self,
+            age,
+            sent: false,
+        };
+        let (disk, place) = (Arc::clone(self.disk.as_ref()?), held.place?);
+        let read = tokio::task::spawn_blocking(move || disk.segments.read(age, place));
+        let frame = self.book_read(age, place, read.await.ok()?);
+        taken.sent = true;
+        frame
+    }
+
+    /// A frame in flight was read. One that cannot be read is given up.
+    fn book_read(&self, age: Age, place: Place, read: Result<Frame, Unreadable>) -> Option<Frame> {
+        let mut inner = self.lock();
+        let reason = match read {
+            Ok(frame) => {
+                inner.lanes.identify(age, &frame.id);
+                return Some(frame);
+            }
+            Err(Unreadable::Gone) => DropReason::Lost,
+            Err(Unreadable::Damaged) => DropReason::Corrupt,
+        };
+        // It may have been given up meanwhile.
+        if let Some(held) = inner.lanes.remove(age) {
+            inner.settle(&[age], Fate::Dropped(reason));
+            if inner.files.damaged(place.segment) {
+                tracing::warn!(
+                    segment = place.segment,
+                    ?reason,
+                    "frames of the spool cannot be read"
+                );
+            }
+            inner.files.release(held.place);
+        }
+        None
+    }
+
+    fn put(&self, frame: Frame) {
+        let place = self.disk.as_ref().and_then(|disk| self.store(disk, &frame));
+        self.lock().append(frame, place);
+        self.tell_room();
+        self.changed.notify_one();
+    }
+
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn keeper(&self) -> MutexGuard<'_, Option<Keeper>> {
+        self.keeper.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Taken<'_> {
+    fn drop(&mut self) {
+        if !self.sent {
+            self.outbox.lock().lanes.put_back(self.age);
+            self.outbox.changed.notify_one();
+        }
     }
 }
 
 impl Inner {
-    fn append(&mut self, frame: Frame) {
-        let (epoch, sequence) = (frame.id.epoch, frame.id.sequence);
-        if self.closed {
-            return self.settle((epoch, sequence), Fate::Dropped(DropReason::Shutdown));
+    fn new(limits: Limits, book: Book) -> Self {
+        Self {
+            lanes: lanes::Lanes::new(limits),
+            book,
+            journal: None,
+            files: Files::default(),
+            trouble: None,
+            closed: false,
+        }
+    }
+
+    fn append(&mut self, frame: Frame, place: Option<Place>) {
+        let age @ (epoch, sequence) = (frame.id.epoch, frame.id.sequence);
+        if self.closed && place.is_none() {
+            return self.settle(&[age], Fate::Dropped(DropReason::Shutdown));
         }
         self.book(Entry::Spooled {
             epoch,
             first: sequence,
             last: sequence,
         });
+        if let Some(place) = place {
+            self.files.hold(age, place);
+        }
         let held = Held {
             captured_at: frame.captured_at,
+            taken_in: Some(std::time::Instant::now()),
             frame: Some(Box::new(frame)),
-            place: None,
+            place,
         };
-        self.lanes.append((epoch, sequence), held);
+        self.lanes.append(age, held);
         while let Some(age) = self.lanes.remove_excess() {
-            self.settle(age, Fate::Shed(ShedReason::Full));
+            self.settle(&[age], Fate::Shed(ShedReason::Full));
         }
     }
 
-    fn next_of_any(&mut self) -> Option<(Age, Held)> {
-        let backlog = self.lanes.next(Lane::Backlog);
-        backlog.or_else(|| self.lanes.next(Lane::Live))
+    /// Books the fate of frames, which come in order.
+    fn settle(&mut self, ages: &[Age], fate: Fate) {
+        let follows = |one: &Age, next: &Age| one.0 == next.0 && one.1 + 1 == next.1;
+        for run in ages.chunk_by(follows) {
+            self.book(Entry::Settled {
+                epoch: run[0].0,
+                first: run[0].1,
+                last: run[run.len() - 1].1,
+                fate,
+            });
+        }
     }
 
-    fn settle(&mut self, (epoch, sequence): Age, fate: Fate) {
-        self.book(Entry::Settled {
-            epoch,
-            first: sequence,
-            last: sequence,
-            fate,
-        });
-    }
-
+    /// Books an entry. Nobody sees it before it is written, as that takes the lock.
     fn book(&mut self, entry: Entry) {
         self.book.apply(entry);
+        let Some(journal) = self.journal.as_mut().filter(|_| !self.closed) else {
+            return;
+        };
+        if let Err(error) = journal.append(&entry, &self.book) {
+            self.journal = None;
+            self.trouble(&error);
+        }
+    }
+
+    fn sync_journal(&mut self) {
+        let Some(journal) = &mut self.journal else {
+            return;
+        };
+        if let Err(error) = journal.sync() {
+            self.journal = None;
+            self.trouble(&error);
+        }
+    }
+
+    /// From now on frames stay in memory, until the disk works again.
+    fn trouble(&mut self, error: &std::io::Error) {
+        let reason = error.to_string();
+        if self.trouble.as_ref() != Some(&reason) {
+            tracing::warn!(
+                reason,
+                "the spool cannot use its disk; frames wait in memory"
+            );
+            self.trouble = Some(reason);
+        }
     }
 }
 

@@ -32,6 +32,7 @@ use crate::{
     cameras::Cameras,
     device::Device,
     gate::settings::Mode,
+    outbox::Storage,
     reload::Reload,
     uplink::Link,
     wire::JsonFrame,
@@ -118,6 +119,35 @@ struct CameraState {
     link_seconds: u64,
     /// Age of the oldest frame that is not settled.
     oldest_seconds: Option<u64>,
+    spool: Spool,
+}
+
+/// How the camera's frames are stored.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+struct Spool {
+    /// `disk` or `memory`.
+    place: &'static str,
+    /// On disk.
+    bytes: u64,
+    /// Most on disk; `null` in memory.
+    limit_bytes: Option<u64>,
+    /// Why the disk is not used at present.
+    error: Option<String>,
+    /// Files in which frames could not be read, since the process started.
+    damaged: u64,
+}
+
+impl From<&Storage> for Spool {
+    fn from(storage: &Storage) -> Self {
+        Self {
+            place: if storage.disk { "disk" } else { "memory" },
+            bytes: storage.bytes,
+            limit_bytes: storage.disk.then_some(storage.limit),
+            error: storage.trouble.clone(),
+            damaged: storage.damaged,
+        }
+    }
 }
 
 /// What became of the camera's frames since its ledger was begun.
@@ -138,6 +168,7 @@ impl CameraState {
             Condition::Idle => ("idle", None),
             Condition::Starting => ("starting", None),
             Condition::Capturing => ("capturing", None),
+            Condition::Full => ("full", Some("the spool is full".to_owned())),
             Condition::Failed(reason) => ("failed", Some(reason)),
         };
         let (link, link_error) = match camera.link().borrow().clone() {
@@ -147,6 +178,7 @@ impl CameraState {
             Link::Failed(reason) => ("failed", Some(reason)),
         };
         let (ledger, counts) = camera.outbox().balance();
+        let storage = camera.outbox().storage();
         let assignment = orders.assignment;
         Self {
             streaming: orders.streaming,
@@ -171,7 +203,8 @@ impl CameraState {
             gate: camera.gate(),
             restarts: camera.failures(),
             link_seconds: camera.link_for().as_secs(),
-            oldest_seconds: camera.outbox().oldest().map(seconds_since),
+            oldest_seconds: storage.oldest.map(seconds_since),
+            spool: Spool::from(&storage),
         }
     }
 }

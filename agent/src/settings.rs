@@ -335,6 +335,9 @@ fn check(tables: &Tables, flags: &Flags, document: &Document) -> Result<(), conf
     if let Err((key, reason)) = checked {
         mistakes.push(document.mistake(key, reason.to_string()));
     }
+    if let Err(refused) = tables.spool.check() {
+        mistakes.push(document.mistake("spool.size", refused.to_string()));
+    }
     if let Err(refused) = tables.uplink.check() {
         mistakes.push(document.mistake(&refused.key(), refused.to_string()));
     }

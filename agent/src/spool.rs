@@ -13,9 +13,19 @@
 //!                       ▼ bound reached
 //!                     shed (the oldest that is not in flight)
 //! ```
+//!
+//! With a state directory frames are on disk before they are sent ([`segments`]), and every change of the ledger is
+//! before it shows ([`journal`]); the [`Outbox`](crate::outbox::Outbox) keeps both and the lanes in step.
 
+pub mod cipher;
+pub mod directory;
+pub mod journal;
 pub mod lanes;
+pub mod segment;
+pub mod segments;
 pub mod settings;
+pub mod state;
+pub mod verify;
 
 pub use self::lanes::Limits;
 

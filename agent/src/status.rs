@@ -107,6 +107,19 @@ pub struct State {
     pub restarts: u64,
     pub oldest_seconds: Option<u64>,
     pub frames: Frames,
+    pub spool: Spool,
+}
+
+/// How frames are stored.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(default, rename_all = "kebab-case")]
+#[allow(missing_docs, reason = "docs/agent.md tells the fields")]
+pub struct Spool {
+    pub place: String,
+    pub bytes: u64,
+    pub limit_bytes: Option<u64>,
+    pub error: Option<String>,
+    pub damaged: u64,
 }
 
 /// What became of frames: `captured` is the sum of the others.
@@ -192,9 +205,14 @@ impl Camera {
         let tell = |what: String| format!("camera {}: {what}", self.id);
         let camera = state.camera_error.as_ref().map(|error| tell(error.clone()));
         let link = state.link_error.as_ref().map(|error| tell(error.clone()));
+        let disk = state.spool.error.as_ref();
+        let disk = disk.map(|error| tell(format!("the spool does not use its disk: {error}")));
         let unbalanced =
             (!state.frames.balance()).then(|| tell("its ledger does not balance".to_owned()));
-        [camera, link, unbalanced].into_iter().flatten().collect()
+        [camera, link, disk, unbalanced]
+            .into_iter()
+            .flatten()
+            .collect()
     }
 }
 
@@ -254,6 +272,12 @@ CAMERA  STATE      FPS    GATE    RESTARTS  WAITING  OLDEST  LINK             DE
         assert_eq!(
             status(&[&lie]).trouble,
             ["camera 1: its ledger does not balance"]
+        );
+        let full = r#","spool":{"place":"disk","error":"no space left on device"}}"#;
+        let full = GOOD.replace(",\"new-field\":1}", full);
+        assert_eq!(
+            status(&[&full]).trouble,
+            ["camera 1: the spool does not use its disk: no space left on device"]
         );
     }
 }

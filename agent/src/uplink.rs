@@ -224,17 +224,19 @@ impl Uplink {
             {
                 let orders = self.orders.borrow_and_update();
                 let left = self.outbox.counts().total() > 0;
-                if orders.streaming || left {
-                    if let Some(assignment) = &orders.assignment {
+                match &orders.assignment {
+                    Some(assignment) if orders.streaming || left => {
                         return Some(assignment.destination.clone());
                     }
-                } else if self.drain.is_cancelled() {
-                    return None;
+                    _ if self.drain.is_cancelled() => return None,
+                    _ => {}
                 }
             }
+            // What an earlier process left waits until somebody says where it goes.
+            let assigned = self.orders.borrow().assignment.is_some();
             tokio::select! {
                 changed = self.orders.changed() => changed.ok()?,
-                () = self.outbox.filled() => {}
+                () = self.outbox.filled(), if assigned => {}
                 () = self.drain.cancelled(), if !self.drain.is_cancelled() => {}
             }
         }

@@ -43,6 +43,8 @@ enum End {
     Failed(Error),
     /// It is made of something else now.
     Remade,
+    /// The spool takes no more pictures.
+    Full,
     /// No longer wanted.
     Unwanted,
 }
@@ -95,7 +97,7 @@ impl Filming<'_> {
                 }
             }
             match end {
-                End::Failed(_) => {}
+                End::Failed(_) | End::Full => {}
                 End::Unwanted => return,
                 End::Remade => {
                     backoff.reset();
@@ -106,16 +108,45 @@ impl Filming<'_> {
         }
     }
 
+    /// Waits until the spool takes pictures: with the policy to stop capture it does not while it is full.
+    async fn until_room(&self) -> Result<(), End> {
+        let mut room = self.camera.outbox.room();
+        while !*room.borrow_and_update() {
+            if self.camera.condition.send_replace(Condition::Full) != Condition::Full {
+                tracing::warn!("the spool is full; capture stops until there is room");
+            }
+            tokio::select! {
+                _ = room.changed() => {}
+                end = self.called_off() => return Err(end),
+            }
+            self.camera.pace(|pace| pace.step(Instant::now()));
+        }
+        self.camera.condition.send_if_modified(|condition| {
+            let full = *condition == Condition::Full;
+            if full {
+                tracing::info!("the spool has room again");
+                *condition = Condition::Starting;
+            }
+            full
+        });
+        Ok(())
+    }
+
     /// Opens the camera and takes its pictures until it fails, is made anew, or is no longer wanted.
     async fn attempt(&mut self, gate: &mut dyn Gate) -> End {
+        if let Err(end) = self.until_room().await {
+            return end;
+        }
         let mut pictures = match self.camera.open().await {
             Ok(pictures) => pictures,
             Err(error) => return End::Failed(error),
         };
         let called_off = self.called_off();
+        let mut room = self.camera.outbox.room();
         let end = tokio::select! {
             error = self.take_all(&mut *pictures, gate) => End::Failed(error),
             end = called_off => end,
+            _ = room.wait_for(|room| !room) => End::Full,
         };
         close(pictures).await;
         self.camera.outbox.gated(gate.finish());

@@ -30,6 +30,19 @@ pub enum State {
     Dropped(DropReason),
 }
 
+impl State {
+    /// As ledgers name it, without the reason.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Spooled => "spooled",
+            Self::Acknowledged => "acknowledged",
+            Self::Shed(_) => "shed",
+            Self::Dropped(_) => "dropped",
+        }
+    }
+}
+
 impl From<Fate> for State {
     fn from(fate: Fate) -> Self {
         match fate {

@@ -7,10 +7,11 @@ use serde::{Deserializer, de};
 
 pub(super) fn name(text: &str) -> Result<String, String> {
     let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
-    if (1..=64).contains(&text.len()) && text.chars().all(fits) {
+    // It also names a directory: neither a hidden one nor the one above.
+    if (1..=64).contains(&text.len()) && text.chars().all(fits) && !text.starts_with('.') {
         Ok(text.to_owned())
     } else {
-        Err("expected 1 to 64 letters, digits, '-', '_' or '.'".to_owned())
+        Err("expected 1 to 64 letters, digits, '-', '_' or '.', the first not '.'".to_owned())
     }
 }
 

@@ -3,7 +3,10 @@
 //! A frame is on disk, in memory, or both: what is live is in both, so that it is sent without reading it back; what has
 //! become backlog stays on disk alone. Frames that are in memory *only* (no disk, or it failed) are bounded.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::{
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    time::{Duration, Instant},
+};
 
 use airside_core::{FrameId, Timestamp};
 
@@ -39,6 +42,8 @@ pub struct Place {
 pub struct Held {
     /// When it was captured.
     pub captured_at: Timestamp,
+    /// When this process took it in; `None` if an earlier one did.
+    pub taken_in: Option<Instant>,
     /// In memory.
     pub frame: Option<Box<Frame>>,
     /// On disk.
@@ -109,14 +114,21 @@ impl Lanes {
         }
     }
 
-    /// Takes in a frame of an earlier process.
-    pub fn load(&mut self, age: Age, place: Place, captured_at: Timestamp) {
+    /// Takes in a frame of an earlier process; where it was before, if it was there already.
+    pub fn load(&mut self, age: Age, place: Place, captured_at: Timestamp) -> Option<Place> {
         let held = Held {
             captured_at,
+            taken_in: None,
             frame: None,
             place: Some(place),
         };
-        self.backlog.insert(age, held);
+        self.backlog.insert(age, held)?.place
+    }
+
+    /// Whether a frame is in any lane.
+    #[must_use]
+    pub fn holds(&self, age: Age) -> bool {
+        self.held(age).is_some()
     }
 
     /// The next frame to send from this lane. It is in flight from now on.
@@ -200,6 +212,98 @@ impl Lanes {
         self.remove(oldest).map(|_| oldest)
     }
 
+    /// Frames that wait and are on disk in this segment, which holds frames from `first` to `last`.
+    #[must_use]
+    pub fn waiting_in(&self, segment: u64, first: Age, last: Age) -> Vec<Age> {
+        let within = |held: &Held| held.place.is_some_and(|place| place.segment == segment);
+        let backlog = self.backlog.range(first..=last);
+        let deferred = self.deferred.iter().map(|((_, age), held)| (age, held));
+        let live = self.live.iter().map(|(age, held)| (age, held));
+        let all = backlog.chain(deferred).chain(live);
+        let mut ages: Vec<_> = all.filter(|its| within(its.1)).map(|its| *its.0).collect();
+        ages.sort_unstable();
+        ages
+    }
+
+    /// A frame that has waited for longer; the backlog's oldest first. The clock is asked only where an earlier process captured
+    /// it: one that is set right after the start, as without a battery, must not cost what was captured before.
+    #[must_use]
+    pub fn expired(&self, limit: Duration) -> Option<Age> {
+        let (now, clock) = (Instant::now(), Timestamp::now().as_micros());
+        let old = |held: &Held| {
+            let by_clock = clock - held.captured_at.as_micros();
+            let waited = match held.taken_in {
+                Some(then) => now.saturating_duration_since(then),
+                None => Duration::from_micros(by_clock.max(0).unsigned_abs()),
+            };
+            waited > limit
+        };
+        let first = self.backlog.first_key_value();
+        let deferred = self.deferred.iter().map(|((_, age), held)| (age, held));
+        let live = self.live.front().map(|(age, held)| (age, held));
+        let mut all = first.into_iter().chain(deferred).chain(live);
+        all.find(|its| old(its.1)).map(|its| *its.0)
+    }
+
+    /// Whether no more than half of what may be in memory only is.
+    #[must_use]
+    pub fn has_room(&self) -> bool {
+        self.fleeting.len() <= self.limits.frames / 2 && self.bytes <= self.limits.bytes / 2
+    }
+
+    /// Frames that are in memory only, oldest first.
+    #[must_use]
+    pub fn fleeting(&self) -> Vec<Age> {
+        self.fleeting.iter().copied().collect()
+    }
+
+    /// A frame that is in memory only.
+    #[must_use]
+    pub fn fleeting_frame(&self, age: Age) -> Option<Frame> {
+        self.held(age)?.frame.as_deref().cloned()
+    }
+
+    /// A frame that was in memory only is on disk now.
+    pub fn stored(&mut self, age: Age, place: Place) -> bool {
+        let Some(held) = self.held(age).cloned() else {
+            return false;
+        };
+        self.leave(age, &held);
+        let live = self.live.iter().any(|its| its.0 == age);
+        if let Some(held) = self.held_mut(age) {
+            held.place = Some(place);
+            held.frame.take_if(|_| !live);
+        }
+        true
+    }
+
+    /// The disk has lost these segments: what is in memory too stays; returns what is not and does not wait for an answer.
+    pub fn lose(&mut self, lost: impl Fn(u64) -> bool) -> Vec<Age> {
+        let gone = |held: &Held| held.place.is_some_and(|place| lost(place.segment));
+        let mut kept = Vec::new();
+        for (age, held) in &mut self.live {
+            if gone(held) && held.frame.is_some() {
+                held.place = None;
+                kept.push((*age, held.clone()));
+            }
+        }
+        for (age, held) in kept {
+            self.enter(age, &held);
+        }
+        let backlog = self
+            .backlog
+            .iter()
+            .filter(|its| gone(its.1))
+            .map(|its| *its.0);
+        let deferred = self.deferred.iter().filter(|its| gone(its.1));
+        let mut ages: Vec<_> = backlog.chain(deferred.map(|its| its.0.1)).collect();
+        ages.sort_unstable();
+        for age in &ages {
+            self.remove(*age);
+        }
+        ages
+    }
+
     /// How many frames are where.
     #[must_use]
     pub fn counts(&self) -> Counts {
@@ -233,6 +337,33 @@ impl Lanes {
         let age = (id.epoch, id.sequence);
         let known = self.in_flight.get(&age)?.id.as_ref() == Some(id);
         known.then(|| self.in_flight.remove(&age)).flatten()
+    }
+
+    fn held(&self, age: Age) -> Option<&Held> {
+        let live = || self.live.iter().find(|its| its.0 == age).map(|its| &its.1);
+        let sent = || self.in_flight.get(&age).map(|sent| &sent.held);
+        let deferred = || {
+            self.deferred
+                .iter()
+                .find(|its| its.0.1 == age)
+                .map(|its| its.1)
+        };
+        let backlog = self.backlog.get(&age);
+        backlog.or_else(live).or_else(sent).or_else(deferred)
+    }
+
+    fn held_mut(&mut self, age: Age) -> Option<&mut Held> {
+        if self.backlog.contains_key(&age) {
+            return self.backlog.get_mut(&age);
+        }
+        if let Some(at) = self.live.iter().position(|its| its.0 == age) {
+            return self.live.get_mut(at).map(|its| &mut its.1);
+        }
+        if let Some(sent) = self.in_flight.get_mut(&age) {
+            return Some(&mut sent.held);
+        }
+        let mut deferred = self.deferred.iter_mut();
+        deferred.find(|its| its.0.1 == age).map(|its| its.1)
     }
 
     fn take_waiting(&mut self, age: Age) -> Option<Held> {
@@ -289,6 +420,7 @@ mod tests {
     fn append(lanes: &mut Lanes, sequence: u64, size: usize) -> usize {
         let held = Held {
             captured_at: Timestamp::from_micros(0),
+            taken_in: None,
             frame: Some(Box::new(frame(sequence, size))),
             place: None,
         };
@@ -344,6 +476,7 @@ mod tests {
         for sequence in 1..=LIVE as u64 + 1 {
             let held = Held {
                 captured_at: Timestamp::from_micros(0),
+                taken_in: None,
                 frame: Some(Box::new(frame(sequence, 10))),
                 place: Some(Place {
                     segment: 1,

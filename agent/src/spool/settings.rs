@@ -20,7 +20,7 @@ pub struct Settings {
     pub age: Duration,
     /// What is done when the spool is full.
     pub policy: Policy,
-    /// After a power failure at most the frames of this time are lost; `"0s"` waits for the disk at every frame.
+    /// After a power failure at most the frames of this time are lost, one second at most; `"0s"` waits for the disk at every frame.
     #[serde(with = "text::duration")]
     #[schemars(with = "String")]
     pub sync: Duration,
@@ -37,6 +37,27 @@ pub enum Policy {
     DropOldest,
     /// The camera stops until there is room again.
     StopCapture,
+}
+
+/// Less would not hold the largest pictures that cameras send.
+const SMALLEST: usize = 1 << 20;
+
+/// A size that is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0} bytes are too few; expected 1MiB or more")]
+pub struct TooSmall(usize);
+
+impl Settings {
+    /// What its keys must be beyond their types.
+    ///
+    /// # Errors
+    /// The size is too small.
+    pub fn check(&self) -> Result<(), TooSmall> {
+        if self.size < SMALLEST {
+            return Err(TooSmall(self.size));
+        }
+        Ok(())
+    }
 }
 
 impl Default for Settings {

@@ -17,6 +17,7 @@ mod rtsp;
 mod service_manager;
 mod skew;
 mod sources;
+mod spooling;
 mod streaming;
 mod tape;
 

@@ -88,7 +88,7 @@ async fn only_what_changed_restarts() {
     let (status, report) = agent.put("/config", &wanted).await;
     assert_eq!(status, StatusCode::OK, "{report}");
     let expected = json!({
-        "added": ["4"], "removed": ["3"], "restarted": ["2"], "redirected": [], "unchanged": ["1"],
+        "added": ["4"], "removed": ["3"], "restarted": ["2"], "redirected": [], "unchanged": ["1"], "failed": [],
         "restart-needed": [], "persisted": false,
     });
     assert_eq!(report, expected);

@@ -1,0 +1,302 @@
+//! The outbox on disk: makes room, and copes with a disk that is full, fails, or is taken away.
+
+use std::{io, sync::Arc, time::Duration};
+
+use airside_core::Timestamp;
+
+use super::{Inner, Outbox};
+use crate::{
+    frame::Frame,
+    ledger::{DropReason, Fate, ShedReason},
+    spool::{
+        journal::{self, Journal},
+        lanes::Place,
+        segments::Segments,
+        settings::Policy,
+        state::StateDirectory,
+    },
+};
+
+/// The disk of an outbox.
+pub(super) struct Disk {
+    pub(super) segments: Segments,
+    /// Most bytes.
+    pub(super) size: u64,
+    /// Frames that waited for so long are given up.
+    pub(super) age: Duration,
+    pub(super) policy: Policy,
+    /// How often the disk is told to keep what was written; zero for at every frame.
+    pub(super) sync: Duration,
+    /// Kept for as long as the spool is used.
+    pub(super) _state: Option<Arc<StateDirectory>>,
+}
+
+/// How a spool is stored.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Storage {
+    /// On disk, and not in memory only.
+    pub disk: bool,
+    /// Bytes on disk.
+    pub bytes: u64,
+    /// Most bytes on disk.
+    pub limit: u64,
+    /// When the oldest frame was captured.
+    pub oldest: Option<Timestamp>,
+    /// Why the disk is not used at present.
+    pub trouble: Option<String>,
+    /// Segments in which frames could not be read, since the process started.
+    pub damaged: u64,
+    /// Whether pictures may be taken.
+    pub room: bool,
+}
+
+impl Outbox {
+    /// How the spool is stored.
+    pub fn storage(&self) -> Storage {
+        let room = *self.room.borrow();
+        let inner = self.lock();
+        Storage {
+            disk: self.disk.is_some(),
+            bytes: inner.files.bytes,
+            limit: self.disk.as_ref().map_or(0, |disk| disk.size),
+            oldest: inner.lanes.oldest(),
+            trouble: inner.trouble.clone(),
+            damaged: inner.files.damages,
+            room,
+        }
+    }
+
+    /// Writes a frame to the disk; `None` if it has to stay in memory.
+    pub(super) fn store(&self, disk: &Disk, frame: &Frame) -> Option<Place> {
+        {
+            let inner = self.lock();
+            if inner.closed || inner.trouble.is_some() {
+                return None;
+            }
+        }
+        let needed = frame.image.len() as u64;
+        while disk.policy == Policy::DropOldest
+            && self.lock().files.bytes + needed > disk.size
+            && self.free(disk)
+        {}
+        loop {
+            match disk.write(frame) {
+                Ok(place) => return Some(place),
+                Err(error) if is_full(&error) && disk.policy == Policy::DropOldest => {
+                    if self.free(disk) {
+                        continue;
+                    }
+                    self.lock().trouble(&error);
+                    return None;
+                }
+                Err(error) => {
+                    self.lock().trouble(&error);
+                    return None;
+                }
+            }
+        }
+    }
+
+    /// What has to be done now and then.
+    pub fn look_after(&self) {
+        let Some(disk) = &self.disk else { return };
+        let kept = disk.segments.sync().and_then(|()| self.sync_journal());
+        if let Err(error) = kept {
+            // What the disk did not keep may be gone: what follows begins a new segment.
+            disk.segments.abandon();
+            let mut inner = self.lock();
+            inner.journal = None;
+            inner.trouble(&error);
+        }
+        if self.lock().closed {
+            return;
+        }
+        self.expire(disk);
+        self.sweep(disk);
+        let troubled = self.lock().trouble.is_some();
+        if troubled || !disk.segments.directory().is_there() {
+            match self.recover(disk) {
+                Ok(()) => tracing::info!("the spool uses its disk again"),
+                Err(error) => self.lock().trouble(&error),
+            }
+        }
+        self.tell_room();
+    }
+
+    /// Whether capture may go on.
+    pub(super) fn tell_room(&self) {
+        let room = match &self.disk {
+            Some(disk) if disk.policy == Policy::StopCapture => {
+                let inner = self.lock();
+                // What is already on its way from the camera still fits.
+                let fits = inner.files.bytes + disk.segments.target() <= disk.size;
+                fits && inner.lanes.has_room()
+            }
+            _ => true,
+        };
+        self.room
+            .send_if_modified(|was| std::mem::replace(was, room) != room);
+    }
+
+    /// Sheds the frames of the oldest segments until one can be removed, and removes it. `false` if none can.
+    fn free(&self, disk: &Disk) -> bool {
+        self.lock().shed_oldest();
+        self.sweep(disk)
+    }
+
+    /// Gives up what has waited for too long.
+    fn expire(&self, disk: &Disk) {
+        let mut inner = self.lock();
+        while let Some(age) = inner.lanes.expired(disk.age) {
+            let held = inner.lanes.remove(age);
+            inner.settle(&[age], Fate::Shed(ShedReason::Age));
+            inner.files.release(held.and_then(|held| held.place));
+        }
+    }
+
+    /// Removes the segments that no frame needs; `true` if there were any.
+    fn sweep(&self, disk: &Disk) -> bool {
+        let garbage = self.lock().files.take_garbage();
+        if garbage.is_empty() {
+            return false;
+        }
+        // A segment must not be gone before the ledger says on the disk that it is not needed.
+        let mut outcome = self.sync_journal();
+        let mut removed = false;
+        for its in garbage {
+            if outcome.is_ok() {
+                outcome = match its.damaged {
+                    true => disk.segments.set_aside(its.segment),
+                    false => disk.segments.remove(its.segment),
+                };
+            }
+            let mut inner = self.lock();
+            match &outcome {
+                Ok(()) => {
+                    removed = true;
+                    inner.files.removed(its);
+                }
+                Err(error) => {
+                    inner.trouble(error);
+                    inner.files.not_removed(its);
+                }
+            }
+        }
+        removed
+    }
+
+    /// Waits for the disk without the lock.
+    fn sync_journal(&self) -> io::Result<()> {
+        let Some((generation, handles)) = self.lock().journal.as_ref().map(Journal::handles) else {
+            return Ok(());
+        };
+        handles.iter().try_for_each(|handle| handle.sync())?;
+        if let Some(journal) = &mut self.lock().journal {
+            journal.synced(generation);
+        }
+        Ok(())
+    }
+
+    /// Uses the disk again: makes what is missing, and brings there what waited in memory.
+    fn recover(&self, disk: &Disk) -> io::Result<()> {
+        let directory = disk.segments.directory();
+        if !directory.is_there() {
+            tracing::warn!(path = %directory.path().display(), "the spool's directory was removed; it is made anew");
+            disk.segments.abandon();
+        }
+        directory.make()?;
+        let there = directory.files()?;
+        {
+            let mut inner = self.lock();
+            inner.lose(|number| !there.iter().any(|(name, _)| disk.segments.is(name, number)));
+            // A new checkpoint: what was booked meanwhile is not in the files.
+            let found = journal::load(directory)?;
+            inner.journal = Some(Journal::open(directory, &found, &inner.book, disk.size)?);
+        }
+        let waiting = self.lock().lanes.fleeting();
+        for age in waiting {
+            let Some(frame) = self.lock().lanes.fleeting_frame(age) else {
+                continue;
+            };
+            if !self.make_room(disk, frame.image.len() as u64) {
+                return Err(io::ErrorKind::StorageFull.into());
+            }
+            let place = disk.write(&frame)?;
+            let mut inner = self.lock();
+            inner.files.hold(age, place);
+            if !inner.lanes.stored(age, place) {
+                inner.files.release(Some(place));
+            }
+        }
+        self.lock().trouble = None;
+        Ok(())
+    }
+
+    /// Makes room for so many bytes, if the policy allows it; `false` if there is none.
+    fn make_room(&self, disk: &Disk, needed: u64) -> bool {
+        loop {
+            if self.lock().files.bytes + needed <= disk.size {
+                return true;
+            }
+            if disk.policy == Policy::StopCapture || !self.free(disk) {
+                return false;
+            }
+        }
+    }
+}
+
+impl Disk {
+    fn write(&self, frame: &Frame) -> io::Result<Place> {
+        let place = self.segments.write(frame)?;
+        if self.sync.is_zero() {
+            self.segments.sync()?;
+        }
+        Ok(place)
+    }
+}
+
+impl Inner {
+    /// Sheds what waits in the oldest segments, until one is not needed any more.
+    fn shed_oldest(&mut self) {
+        for (number, first, last) in self.files.removable() {
+            let ages = self.lanes.waiting_in(number, first, last);
+            self.settle(&ages, Fate::Shed(ShedReason::Full));
+            for age in ages {
+                let held = self.lanes.remove(age);
+                self.files.release(held.and_then(|held| held.place));
+            }
+            // Otherwise something in it is in flight.
+            if !self.files.has(number) {
+                return;
+            }
+        }
+    }
+
+    /// The disk has lost segments.
+    fn lose(&mut self, lost: impl Fn(u64) -> bool) {
+        let gone: Vec<_> = self
+            .files
+            .numbers()
+            .filter(|number| lost(*number))
+            .collect();
+        if gone.is_empty() {
+            return;
+        }
+        let ages = self.lanes.lose(|number| gone.contains(&number));
+        self.settle(&ages, Fate::Dropped(DropReason::Lost));
+        for number in gone {
+            self.files.lose(number);
+        }
+        if !ages.is_empty() {
+            tracing::warn!(frames = ages.len(), "frames of the spool are gone");
+        }
+    }
+}
+
+/// No room, by the disk or by a limit on it.
+fn is_full(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge
+    )
+}

@@ -1,0 +1,260 @@
+//! Frames on disk: what an agent leaves, however it ends, the next one delivers.
+
+use std::{
+    collections::BTreeSet,
+    ffi::OsString,
+    fs,
+    path::Path,
+    process::{Child, Command, Output, Stdio},
+    sync::Arc,
+};
+
+use airside_agent::{capture::Source, settings, systemd::Manager};
+use airside_core::ledger::{AgentLedger, Fate};
+use airside_proto::v1::Outcome;
+use airside_runtime::Mesh;
+use bytes::Bytes;
+use http::Request;
+use http_body_util::Full;
+use serde_json::Value;
+
+use super::{collector::Collector, eventually, harness::Agent, tape::Tape};
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_airside-agent");
+
+/// An agent in this process with this spool, whose camera `1` is this one.
+async fn agent(camera: Arc<dyn Source>, folder: &Path, spool: &str) -> Agent {
+    let file = folder.join("agent.toml");
+    fs::write(
+        &file,
+        format!("agent = \"gate\"\nsource = \"test://\"\n[spool]\n{spool}\n"),
+    )
+    .unwrap();
+    let mut args: Vec<OsString> = ["airside-agent", "--listen", "127.0.0.1:0", "--config"]
+        .map(Into::into)
+        .into();
+    args.extend([
+        file.into(),
+        "--state-dir".into(),
+        folder.join("state").into(),
+    ]);
+    let mut loaded = settings::load(args.clone()).unwrap();
+    loaded.settings.cameras[0].source = camera;
+    Agent::running(loaded, args, Manager::default()).await
+}
+
+fn verify(folder: &Path) -> Output {
+    let state = folder.join("state");
+    let verify = ["ledger", "verify", "--state-dir"];
+    Command::new(PROGRAM)
+        .args(verify)
+        .arg(state)
+        .output()
+        .unwrap()
+}
+
+#[tokio::test]
+async fn what_an_agent_leaves_the_next_one_delivers_oldest_first() {
+    let folder = tempfile::tempdir().unwrap();
+    let gone = Collector::recording().await.kill().await;
+    let (tape, camera) = Tape::new();
+    let first = agent(Arc::clone(&camera), folder.path(), "sync = \"0s\"").await;
+    first.start(&format!("grpc://{gone}")).await;
+    tape.show(1..=30);
+    first
+        .becomes("all are captured", |state| {
+            state["frames"]["captured"] == 30
+        })
+        .await;
+    first.stop().await;
+    assert!(verify(folder.path()).status.success());
+
+    // The tape is of 2020.
+    let second = agent(camera, folder.path(), "age = \"1000000h\"").await;
+    let state = second.state().await;
+    assert_eq!(
+        (&state["frames"]["captured"], &state["frames"]["spooled"]),
+        (&30.into(), &30.into())
+    );
+    let collector = Collector::start(&gone.to_string(), 8, |_, _| Some(Outcome::Recorded)).await;
+    second.start(&collector.destination()).await;
+    second
+        .becomes("all are acknowledged", |state| {
+            state["frames"]["acknowledged"] == 30
+        })
+        .await;
+    assert_eq!(collector.numbers(), (1..=30).collect::<Vec<_>>());
+    assert_eq!(
+        second.metric("airside_agent_frames_captured_total").await,
+        30
+    );
+    second.stop().await;
+}
+
+#[tokio::test]
+async fn a_full_spool_stops_the_camera_until_there_is_room() {
+    let folder = tempfile::tempdir().unwrap();
+    let gone = Collector::recording().await.kill().await;
+    let (tape, camera) = Tape::new();
+    let spool = "size = \"1MiB\"\npolicy = \"stop-capture\"";
+    let agent = agent(camera, folder.path(), spool).await;
+    agent.start(&format!("grpc://{gone}")).await;
+    tape.show(1..=8000);
+    let state = agent
+        .becomes("the camera stops", |state| state["camera"] == "full")
+        .await;
+    assert_eq!(state["camera-error"], "the spool is full");
+    let collector = Collector::start(&gone.to_string(), 64, |_, _| Some(Outcome::Recorded)).await;
+    let state = agent
+        .becomes("all came in the end", |state| {
+            state["frames"]["acknowledged"] == 8000
+        })
+        .await;
+    let frames = &state["frames"];
+    assert_eq!(
+        (&frames["shed"], &frames["dropped"]),
+        (&0.into(), &0.into())
+    );
+    assert_eq!(
+        collector.numbers().into_iter().collect::<BTreeSet<_>>(),
+        (1..=8000).collect()
+    );
+    assert!(tape.openings() > 1);
+    agent.stop().await;
+}
+
+/// The program, streaming a pattern to a collector.
+struct Process {
+    child: Child,
+    mesh: Mesh,
+    url: String,
+}
+
+impl Process {
+    async fn start(folder: &Path, destination: &str) -> Self {
+        let announced = folder.join("address");
+        let _ = fs::remove_file(&announced);
+        let flags = "--listen 127.0.0.1:0 --agent gate --source test:// --width 64 --height 48 --fps 60 \
+                     --section 1 --event exit --drain-timeout 10s --announce";
+        let child = Command::new(PROGRAM)
+            .args(flags.split_whitespace())
+            .arg(&announced)
+            .arg("--destination")
+            .arg(destination)
+            .arg("--state-dir")
+            .arg(folder.join("state"))
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        eventually("it listens", || {
+            fs::read_to_string(&announced).is_ok_and(|text| !text.is_empty())
+        })
+        .await;
+        Self {
+            child,
+            mesh: Mesh::new(None),
+            url: format!("http://{}", fs::read_to_string(announced).unwrap().trim()),
+        }
+    }
+
+    async fn get(&self, path: &str) -> Bytes {
+        let request = Request::get(format!("{}{path}", self.url)).body(Full::default());
+        let limit = std::time::Duration::from_secs(10);
+        let answer = self.mesh.send(request.unwrap(), limit).await.unwrap();
+        answer.into_body()
+    }
+
+    async fn captured(&self) -> u64 {
+        let state: Value = serde_json::from_slice(&self.get("/state").await).unwrap();
+        state["frames"]["captured"].as_u64().unwrap()
+    }
+
+    /// With SIGKILL.
+    fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+}
+
+#[tokio::test]
+async fn killed_at_any_moment_it_forgets_no_frame_and_no_count() {
+    let folder = tempfile::tempdir().unwrap();
+    let collector = Collector::recording().await;
+    let mut least = 0;
+    for round in 1..=6 {
+        let process = Process::start(folder.path(), &collector.destination()).await;
+        let before = collector.frames().len();
+        eventually("frames flow", || {
+            collector.frames().len() > before + 7 * round
+        })
+        .await;
+        let captured = process.captured().await;
+        assert!(captured >= least, "{captured} after {least}");
+        least = captured;
+        process.kill();
+        let verified = verify(folder.path());
+        let report = String::from_utf8(verified.stdout).unwrap();
+        assert!(verified.status.success(), "{report}");
+    }
+    let process = Process::start(folder.path(), &collector.destination()).await;
+    let stop = Request::post(format!("{}/stream?toggle=off", process.url)).body(Full::default());
+    let limit = std::time::Duration::from_secs(10);
+    process.mesh.send(stop.unwrap(), limit).await.unwrap();
+    let settled = async || {
+        let mut tick = tokio::time::interval(std::time::Duration::from_millis(20));
+        loop {
+            tick.tick().await;
+            let ledger: AgentLedger =
+                serde_json::from_slice(&process.get("/ledger").await).unwrap();
+            if ledger.cameras[0].counts.spooled == 0 {
+                return ledger;
+            }
+        }
+    };
+    let ledger = tokio::time::timeout(limit, settled()).await.unwrap();
+    let camera = &ledger.cameras[0];
+    assert!(camera.counts.balance() && camera.counts.captured >= least);
+    assert!(
+        camera
+            .counts
+            .dropped
+            .iter()
+            .all(|(why, count)| why == "overrun" || *count == 0)
+    );
+    let mut acknowledged = BTreeSet::new();
+    for epoch in &camera.epochs {
+        for run in epoch
+            .runs
+            .iter()
+            .filter(|run| run.state == Fate::Acknowledged)
+        {
+            acknowledged.extend((run.first..=run.last).map(|sequence| (epoch.epoch, sequence)));
+        }
+    }
+    let ids = collector.frames().into_iter().filter_map(|frame| frame.id);
+    let recorded: BTreeSet<_> = ids.map(|id| (id.epoch, id.sequence)).collect();
+    assert_eq!(acknowledged, recorded);
+    process.kill();
+}
+
+#[tokio::test]
+async fn a_state_directory_belongs_to_one_agent() {
+    let folder = tempfile::tempdir().unwrap();
+    let (_tape, camera) = Tape::new();
+    let agent = agent(camera, folder.path(), "").await;
+    let second = Command::new(PROGRAM)
+        .args([
+            "--listen",
+            "127.0.0.1:0",
+            "--source",
+            "test://",
+            "--state-dir",
+        ])
+        .arg(folder.path().join("state"))
+        .output()
+        .unwrap();
+    let said = String::from_utf8(second.stderr).unwrap();
+    assert_eq!(second.status.code(), Some(1), "{said}");
+    assert!(said.contains("is in use by process"), "{said}");
+    agent.stop().await;
+}
