@@ -27,7 +27,7 @@ use self::pace::Pace;
 pub use self::{filming::film, recipe::Recipe};
 use crate::{
     assignment::{Assignment, Orders},
-    capture::{self, Format, Picture, Pictures},
+    capture::{self, Format, Picture, Pictures, Vitals},
     frame::Frame,
     gate::{self, Gate, Verdict},
     outbox::Outbox,
@@ -88,6 +88,8 @@ pub struct Camera {
     newest: watch::Sender<Option<Snapshot>>,
     progress: Mutex<Progress>,
     pace: Mutex<Pace>,
+    vitals: watch::Sender<Vitals>,
+    last_failure: watch::Sender<Option<String>>,
     link_since: Mutex<Instant>,
     /// Held by whoever has the source open: most devices can be opened only once.
     device: tokio::sync::Mutex<()>,
@@ -115,6 +117,8 @@ impl Camera {
             newest: watch::Sender::default(),
             progress: Mutex::default(),
             pace: Mutex::new(Pace::new(Instant::now())),
+            vitals: watch::Sender::default(),
+            last_failure: watch::Sender::default(),
             link_since: Mutex::new(Instant::now()),
             device: tokio::sync::Mutex::default(),
         }
@@ -159,6 +163,18 @@ impl Camera {
     #[must_use]
     pub fn condition(&self) -> Condition {
         self.condition.borrow().clone()
+    }
+
+    /// What is known of the source as it was opened last.
+    #[must_use]
+    pub fn vitals(&self) -> Vitals {
+        *self.vitals.borrow()
+    }
+
+    /// Why capture was begun anew the last time, also when pictures come again.
+    #[must_use]
+    pub fn last_failure(&self) -> Option<String> {
+        self.last_failure.borrow().clone()
     }
 
     /// How its link is; the uplink writes it.

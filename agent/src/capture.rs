@@ -12,16 +12,22 @@
 //! threads before it returns, which may take a moment: drop it where blocking is allowed.
 
 mod cadence;
+pub mod codec;
+mod credentials;
 mod device;
 mod draft;
 mod error;
 mod film;
+pub mod jpeg;
 mod location;
 mod masks;
 mod pattern;
 mod pictures;
 mod pipeline;
 mod rtsp;
+pub mod settings;
+mod setup;
+mod tail;
 
 use std::{fmt, time::Duration};
 
@@ -33,8 +39,10 @@ use futures::future::BoxFuture;
 use crate::area::Polygon;
 
 pub use self::{
+    credentials::Refused as RefusedCredentials,
     error::{Cause, Error},
     location::{InvalidLocation, Location},
+    setup::Setup,
 };
 
 /// What a camera is asked for.
@@ -136,4 +144,20 @@ pub trait Pictures: Send {
     /// Makes more or less of what the camera shows from now on, without an interruption. Pictures that are not encoded here
     /// keep their quality; a source that can do neither ignores it.
     fn adjust(&mut self, _: Effort) {}
+
+    /// What else there is to know of the open camera.
+    fn vitals(&self) -> Vitals {
+        Vitals::default()
+    }
+}
+
+/// How an open camera does.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Vitals {
+    /// Frames so far that could not be decoded.
+    pub damaged: u64,
+    /// Microseconds by which the camera's clock is ahead of this machine's, if the camera tells.
+    pub clock_offset: Option<i64>,
+    /// The element that decodes what the camera sends; `None` if nothing needs decoding.
+    pub decoder: Option<&'static str>,
 }

@@ -115,6 +115,14 @@ struct CameraState {
     gate: Mode,
     /// How often capture failed and was begun anew.
     restarts: u64,
+    /// Why it did the last time.
+    last_failure: Option<String>,
+    /// The element that decodes what the camera sends; none if nothing needs decoding.
+    decoder: Option<&'static str>,
+    /// Frames that could not be decoded since the camera was opened.
+    damaged: u64,
+    /// By how much the camera's clock is ahead, if it tells.
+    clock_offset_seconds: Option<f64>,
     /// For how long the link has been as it is.
     link_seconds: u64,
     /// Age of the oldest frame that is not settled.
@@ -179,7 +187,7 @@ impl CameraState {
         };
         let (ledger, counts) = camera.outbox().balance();
         let storage = camera.outbox().storage();
-        let assignment = orders.assignment;
+        let (assignment, vitals) = (orders.assignment, camera.vitals());
         Self {
             streaming: orders.streaming,
             cycle: camera.cycle(),
@@ -202,6 +210,10 @@ impl CameraState {
             measured_fps: (camera.rate() * 10.0).round() / 10.0,
             gate: camera.gate(),
             restarts: camera.failures(),
+            last_failure: camera.last_failure(),
+            decoder: vitals.decoder,
+            damaged: vitals.damaged,
+            clock_offset_seconds: vitals.clock_offset.map(|micros| micros as f64 / 1e6),
             link_seconds: camera.link_for().as_secs(),
             oldest_seconds: storage.oldest.map(seconds_since),
             spool: Spool::from(&storage),

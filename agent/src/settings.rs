@@ -328,6 +328,10 @@ fn check(tables: &Tables, flags: &Flags, document: &Document) -> Result<(), conf
             let reason = "is refused: this version only has \"always\"".to_owned();
             mistakes.push(document.mistake(&format!("camera[{index}].gate.mode"), reason));
         }
+        if let Err(misfit) = camera.access().check(&camera.source) {
+            let key = format!("camera[{index}].{}", misfit.key);
+            mistakes.push(document.mistake(&key, misfit.reason));
+        }
     }
     let checked = tables
         .control
@@ -379,6 +383,9 @@ impl fmt::Display for Loaded {
         }
         for camera in &self.settings.cameras {
             writeln!(f, "{camera}")?;
+            for (codec, elements) in camera.table.setup().decoding() {
+                writeln!(f, "camera {}: {codec} by {elements}", camera.id)?;
+            }
         }
         Ok(())
     }

@@ -179,6 +179,7 @@ impl Filming<'_> {
             let now = pictures.overruns();
             self.camera.outbox.overran(now - overruns);
             overruns = now;
+            self.camera.vitals.send_replace(pictures.vitals());
             let capturing = Condition::Capturing;
             self.camera.condition.send_if_modified(|condition| {
                 let news = *condition != capturing;
@@ -195,6 +196,7 @@ impl Filming<'_> {
         self.metrics.camera_failed(error.cause());
         self.camera.pace(Pace::failed);
         let reason = airside_runtime::problem::Chain(error).to_string();
+        self.camera.last_failure.send_replace(Some(reason.clone()));
         let failed = Condition::Failed(reason.clone());
         // Once a reason is enough; who wants each attempt asks for debug.
         if self.camera.condition.send_replace(failed.clone()) == failed {

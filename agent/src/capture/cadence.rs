@@ -16,6 +16,7 @@ const EARLY_LIMIT: Duration = Duration::from_millis(10);
 pub(super) struct Cadence {
     interval: Duration,
     due: Option<Duration>,
+    taken: Option<Duration>,
 }
 
 impl Cadence {
@@ -23,6 +24,7 @@ impl Cadence {
         Self {
             interval: Duration::from_secs_f64(1.0 / fps),
             due: None,
+            taken: None,
         }
     }
 
@@ -31,8 +33,17 @@ impl Cadence {
         *self = Self::new(fps);
     }
 
-    /// Whether to take the frame with running time `time`.
+    /// Whether to take the frame with running time `time`. One that was taken is taken again: it may pass this by in
+    /// compressed form first and decoded later.
     pub(super) fn take(&mut self, time: Duration) -> bool {
+        let takes = self.taken == Some(time) || self.is_due(time);
+        if takes {
+            self.taken = Some(time);
+        }
+        takes
+    }
+
+    fn is_due(&mut self, time: Duration) -> bool {
         let early = self.interval.mul_f64(EARLY).min(EARLY_LIMIT);
         let Some(due) = self.due else {
             self.due = Some(time + self.interval);
@@ -83,6 +94,16 @@ mod tests {
         let times = [200, 300, 400, 500, 600].map(Duration::from_millis);
         let taken: Vec<_> = times.map(|time| cadence.take(time)).into();
         assert_eq!(taken, [true, false, true, false, true]);
+    }
+
+    #[test]
+    fn takes_again_what_it_took() {
+        let mut cadence = Cadence::new(10.0);
+        for milliseconds in [0, 100, 200] {
+            let time = Duration::from_millis(milliseconds);
+            assert!(cadence.take(time) && cadence.take(time));
+            assert!(!cadence.take(time + Duration::from_millis(50)));
+        }
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::sync::{
     Arc, Mutex, PoisonError,
-    atomic::{AtomicBool, AtomicU64, Ordering},
+    atomic::{AtomicBool, Ordering},
 };
 
 use airside_core::Timestamp;
@@ -12,7 +12,12 @@ use gstreamer_app::{AppSink, AppSinkCallbacks};
 use tokio::sync::mpsc;
 
 use super::{
-    Error, Format, Picture, Pictures, Source, cadence::Cadence, masks::Masks, pipeline::Pipeline,
+    Error, Format, Picture, Pictures,
+    cadence::Cadence,
+    codec::{Codec, Decoders},
+    masks::Masks,
+    pipeline::Pipeline,
+    tail::{Counters, Tail},
 };
 
 /// Pictures that may wait to be taken: enough for a hiccup of the taker, too few to grow stale or large.
@@ -27,6 +32,21 @@ pub(super) enum Pace {
     Timestamps,
     /// The same; and at its end the material begins again.
     Looped,
+}
+
+/// Why a stream that was offered is not taken.
+#[derive(Debug)]
+pub(super) enum Refusal {
+    /// It is something else: this.
+    Other(String),
+    /// It would fit, but cannot be played.
+    Failed(Error),
+}
+
+impl From<Error> for Refusal {
+    fn from(error: Error) -> Self {
+        Self::Failed(error)
+    }
 }
 
 /// What a demuxer offered until something of it was taken.
@@ -56,48 +76,61 @@ impl Offer {
 
 /// A pipeline whose tail (convert, scale, encode, hand over) stands and whose head is still missing.
 pub(super) struct Draft {
-    name: String,
-    format: Format,
     pace: Pace,
     pipeline: gst::Pipeline,
     entry: gst::Element,
     encoder: gst::Element,
-    cadence: Arc<Mutex<Cadence>>,
+    tail: Tail,
     wanted: Option<(&'static str, Arc<Offer>)>,
     sender: mpsc::Sender<Result<Picture, Error>>,
     receiver: mpsc::Receiver<Result<Picture, Error>>,
-    overruns: Arc<AtomicU64>,
 }
 
 impl Draft {
-    pub(super) fn new(source: &dyn Source, format: &Format, pace: Pace) -> Result<Self, Error> {
-        let name = source.to_string();
+    /// For the source `name`; what it sends compressed is decoded by one of `decoders`.
+    pub(super) fn new(
+        name: String,
+        format: &Format,
+        pace: Pace,
+        decoders: &Arc<Decoders>,
+    ) -> Result<Self, Error> {
         gst::init().map_err(|error| Error::of_pipeline(name.clone(), &error))?;
+        decoders.begin();
         let (sender, receiver) = mpsc::channel(PICTURES_WAITING);
-        let overruns = Arc::default();
+        let counters = Arc::<Counters>::default();
         let pipeline = gst::Pipeline::new();
         let entry = add(&pipeline, "videoconvertscale")?;
         let scaled = add(&pipeline, "capsfilter")?;
         let encoder = add(&pipeline, "jpegenc")?;
-        let sink = picture_sink(pace, sender.clone(), Arc::clone(&overruns));
-        let draft = Self {
+        let sink: gst::Element = picture_sink(pace, sender.clone(), Arc::clone(&counters)).upcast();
+        let tail = Tail {
             name,
             format: format.clone(),
+            pipeline: pipeline.downgrade(),
+            entry: entry.downgrade(),
+            encoder: encoder.downgrade(),
+            sink: sink.downgrade(),
+            cadence: Arc::new(Mutex::new(Cadence::new(format.fps))),
+            decoders: Arc::clone(decoders),
+            counters,
+        };
+        let draft = Self {
             pace,
             pipeline,
             entry,
             encoder: encoder.clone(),
-            cadence: Arc::new(Mutex::new(Cadence::new(format.fps))),
+            tail,
             wanted: None,
             sender,
             receiver,
-            overruns,
         };
         scaled.set_property("caps", draft.raw_caps());
         encoder.set_property("quality", i32::from(format.jpeg_quality));
         let sink = draft.add_built(sink)?;
         draft.link(&[&draft.entry, &scaled, &encoder, &sink])?;
-        draft.thin_out();
+        if let Some(pad) = draft.entry.static_pad("sink") {
+            draft.tail.thin_out(&pad);
+        }
         draft.mask(&scaled);
         Ok(draft)
     }
@@ -111,8 +144,8 @@ impl Draft {
     pub(super) fn raw_caps(&self) -> gst::Caps {
         gst::Caps::builder("video/x-raw")
             .field("format", "I420")
-            .field("width", pixels(self.format.width))
-            .field("height", pixels(self.format.height))
+            .field("width", pixels(self.tail.format.width))
+            .field("height", pixels(self.tail.format.height))
             .field("pixel-aspect-ratio", gst::Fraction::new(1, 1))
             .build()
     }
@@ -131,11 +164,14 @@ impl Draft {
         Ok(element)
     }
 
-    /// Adds the H.264 decoder. One thread costs least CPU and keeps up with any camera.
-    pub(super) fn add_decoder(&self) -> Result<gst::Element, Error> {
-        let decoder = self.add("avdec_h264")?;
-        decoder.set_property("max-threads", 1);
-        Ok(decoder)
+    /// Adds a decoder that leads into the tail; where compressed video goes in.
+    pub(super) fn add_decoder(&self, codec: Codec) -> Result<gst::Element, Error> {
+        self.tail.add_decoder(codec)
+    }
+
+    /// The tail, for heads that see only when they play what there is to link.
+    pub(super) fn tail(&self) -> &Tail {
+        &self.tail
     }
 
     /// Links the elements in this order.
@@ -143,37 +179,36 @@ impl Draft {
         gst::Element::link_many(elements).map_err(|error| self.failed(&error))
     }
 
-    /// Links the first fitting stream that `demuxer` finds to `into`. If there is none, the camera ends with
-    /// [`Error::NothingToPlay`], saying that `wanted` is missing and what there is instead.
-    ///
-    /// `fits` returns the name of a stream that does not fit.
+    /// Links the first fitting stream that `demuxer` finds to what `accept` returns for it. If there is none, the camera
+    /// ends with [`Error::NothingToPlay`], saying that `wanted` is missing and what there is instead.
     pub(super) fn link_when_offered(
         &mut self,
         demuxer: &gst::Element,
-        into: &gst::Element,
         wanted: &'static str,
-        fits: fn(&gst::StructureRef) -> Result<(), String>,
+        accept: impl Fn(&gst::StructureRef) -> Result<gst::Element, Refusal> + Send + Sync + 'static,
     ) {
         let offer = Arc::<Offer>::default();
         self.wanted = Some((wanted, Arc::clone(&offer)));
-        let (into, seen) = (into.downgrade(), Arc::clone(&offer));
+        let (seen, sender) = (Arc::clone(&offer), self.sender.clone());
         demuxer.connect_pad_added(move |_, pad| {
+            if seen.taken.load(Ordering::Acquire) {
+                return;
+            }
             let caps = pad.current_caps().unwrap_or_else(|| pad.query_caps(None));
-            let verdict = caps
-                .structure(0)
-                .map_or(Err("nothing known".to_owned()), fits);
-            let entry = into.upgrade().and_then(|into| into.static_pad("sink"));
-            match (verdict, entry) {
-                (Ok(()), Some(entry)) if !entry.is_linked() => {
+            let unknown = || Err(Refusal::Other("nothing known".to_owned()));
+            match caps.structure(0).map_or_else(unknown, &accept) {
+                Ok(into) => {
+                    let entry = into.static_pad("sink");
+                    let linked = entry.is_some_and(|entry| pad.link(&entry).is_ok());
                     // A pad that cannot be linked stops the pipeline with an error on the bus.
-                    seen.taken
-                        .store(pad.link(&entry).is_ok(), Ordering::Release);
+                    seen.taken.store(linked, Ordering::Release);
                 }
-                (Ok(()), _) => {}
-                (Err(name), _) => seen.refuse(&name),
+                Err(Refusal::Other(name)) => seen.refuse(&name),
+                // Nothing else can be in the way: nothing was played yet.
+                Err(Refusal::Failed(error)) => drop(sender.try_send(Err(error))),
             }
         });
-        let (name, sender) = (self.name.clone(), self.sender.clone());
+        let (name, sender) = (self.tail.name.clone(), self.sender.clone());
         demuxer.connect_no_more_pads(move |_| {
             if let Some(found) = offer.refused() {
                 let name = name.clone();
@@ -199,47 +234,28 @@ impl Draft {
 
     fn into_parts(self) -> super::pipeline::Parts {
         super::pipeline::Parts {
-            name: self.name,
+            name: self.tail.name,
             pipeline: self.pipeline,
             encoder: self.encoder,
-            cadence: self.cadence,
+            cadence: self.tail.cadence,
             looped: self.pace == Pace::Looped,
             wanted: self.wanted,
-            stall: self.format.stall,
+            stall: self.tail.format.stall,
             receiver: self.receiver,
-            overruns: self.overruns,
+            decoders: self.tail.decoders,
+            counters: self.tail.counters,
         }
-    }
-
-    /// Drops frames that are not due where the tail begins, before they are scaled and encoded.
-    fn thin_out(&self) {
-        let Some(pad) = self.entry.static_pad("sink") else {
-            return;
-        };
-        let cadence = Arc::clone(&self.cadence);
-        pad.add_probe(gst::PadProbeType::BUFFER, move |pad, info| {
-            let time = info
-                .buffer()
-                .and_then(|buffer| buffer.pts())
-                .and_then(|pts| running_time(pad, pts));
-            let mut cadence = cadence.lock().unwrap_or_else(PoisonError::into_inner);
-            match time {
-                // Not `Drop`: the bindings release the buffer already, and GStreamer 1.22 would try again.
-                Some(time) if !cadence.take(time.into()) => gst::PadProbeReturn::Handled,
-                _ => gst::PadProbeReturn::Ok,
-            }
-        });
     }
 
     /// Blackens the masks where the picture has its final size. A picture that cannot be blackened is not passed on.
     fn mask(&self, scaled: &gst::Element) {
         let Some(pad) = scaled
             .static_pad("src")
-            .filter(|_| !self.format.masks.is_empty())
+            .filter(|_| !self.tail.format.masks.is_empty())
         else {
             return;
         };
-        let (areas, masks) = (self.format.masks.clone(), Mutex::new(None));
+        let (areas, masks) = (self.tail.format.masks.clone(), Mutex::new(None));
         pad.add_probe(gst::PadProbeType::BUFFER, move |pad, info| {
             let mut masks = masks.lock().unwrap_or_else(PoisonError::into_inner);
             if masks.is_none() {
@@ -259,7 +275,7 @@ impl Draft {
 
     fn failed(&self, error: &gst::glib::BoolError) -> Error {
         Error::Failed {
-            name: self.name.clone(),
+            name: self.tail.name.clone(),
             reason: error.message.to_string(),
         }
     }
@@ -270,7 +286,8 @@ pub(super) fn pixels(count: u32) -> i32 {
     i32::try_from(count).unwrap_or(i32::MAX)
 }
 
-fn add(pipeline: &gst::Pipeline, factory: &str) -> Result<gst::Element, Error> {
+/// Adds the element `factory` to `pipeline`.
+pub(super) fn add(pipeline: &gst::Pipeline, factory: &str) -> Result<gst::Element, Error> {
     let missing = |_| Error::MissingElement {
         element: factory.to_owned(),
         package: package_of(factory),
@@ -283,30 +300,24 @@ fn add(pipeline: &gst::Pipeline, factory: &str) -> Result<gst::Element, Error> {
 }
 
 /// The Debian package that brings an element this module uses.
-fn package_of(factory: &str) -> &'static str {
+pub(super) fn package_of(factory: &str) -> &'static str {
     match factory {
-        "avdec_h264" => "gstreamer1.0-libav",
-        "qtdemux" | "rtspsrc" | "rtph264depay" | "jpegenc" | "jpegdec" | "pngdec" | "v4l2src" => {
+        "qtdemux" | "rtspsrc" | "rtph264depay" | "rtph265depay" | "rtpjpegdepay" | "jpegenc"
+        | "jpegdec" | "pngdec" | "v4l2src" | "v4l2h264dec" | "v4l2h265dec" => {
             "gstreamer1.0-plugins-good"
         }
         "filesrc" | "capsfilter" => "libgstreamer1.0-0",
+        _ if factory.starts_with("avdec_") => "gstreamer1.0-libav",
+        _ if factory.starts_with("vaapi") => "gstreamer1.0-vaapi",
+        _ if factory.ends_with("dec") || factory.ends_with("parse") => "gstreamer1.0-plugins-bad",
         _ => "gstreamer1.0-plugins-base",
     }
-}
-
-/// Time since the pipeline started, as the segment in force on `pad` maps it.
-fn running_time(pad: &gst::Pad, pts: gst::ClockTime) -> Option<gst::ClockTime> {
-    let segment = pad.sticky_event::<gst::event::Segment>(0)?;
-    segment
-        .segment()
-        .downcast_ref::<gst::ClockTime>()?
-        .to_running_time(pts)
 }
 
 fn picture_sink(
     pace: Pace,
     sender: mpsc::Sender<Result<Picture, Error>>,
-    overruns: Arc<AtomicU64>,
+    counters: Arc<Counters>,
 ) -> AppSink {
     let take = move |sink: &AppSink| {
         let sample = sink.pull_sample().map_err(|_| gst::FlowError::Eos)?;
@@ -314,7 +325,7 @@ fn picture_sink(
         match sender.try_send(Ok(picture)) {
             Ok(()) => Ok(gst::FlowSuccess::Ok),
             Err(mpsc::error::TrySendError::Full(_)) => {
-                overruns.fetch_add(1, Ordering::Relaxed);
+                counters.overruns.fetch_add(1, Ordering::Relaxed);
                 Ok(gst::FlowSuccess::Ok)
             }
             Err(mpsc::error::TrySendError::Closed(_)) => Err(gst::FlowError::Eos),

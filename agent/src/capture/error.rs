@@ -5,6 +5,8 @@ use std::{fmt, io, path::PathBuf, time::Duration};
 use gstreamer as gst;
 use gstreamer::glib;
 
+use super::credentials::Refused;
+
 /// Why a camera ended or did not start.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -46,9 +48,32 @@ pub enum Error {
         reason: String,
     },
     /// The camera wants other credentials.
-    #[error("{name} refuses these credentials (401): put user and password into its address")]
+    #[error(
+        "{name} refuses these credentials (401): put user and password into a credentials-file"
+    )]
     Unauthorized {
         /// The source, without credentials.
+        name: String,
+    },
+    /// The file with its credentials.
+    #[error(transparent)]
+    Credentials(#[from] Refused),
+    /// A control of a device is not as configured.
+    #[error("{name}: control '{control}': {reason}")]
+    Control {
+        /// The device.
+        name: String,
+        /// The control.
+        control: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The camera does not send its packets this way.
+    #[error(
+        "{name} offers no video over the wanted transport: try another one (transport = \"tcp\", \"udp\" or \"auto\")"
+    )]
+    NoTransport {
+        /// The source.
         name: String,
     },
     /// The camera does not know this path.
@@ -115,11 +140,15 @@ impl Error {
     #[must_use]
     pub fn cause(&self) -> Cause {
         match self {
-            Self::Missing(_) | Self::Unreadable { .. } | Self::NoSuchStream { .. } => {
-                Cause::Missing
-            }
+            Self::Missing(_)
+            | Self::Unreadable { .. }
+            | Self::NoSuchStream { .. }
+            | Self::NoTransport { .. }
+            | Self::Control { .. } => Cause::Missing,
             Self::NothingToPlay { .. } | Self::Damaged { .. } => Cause::Unplayable,
-            Self::Unreachable { .. } | Self::Unauthorized { .. } => Cause::Unreachable,
+            Self::Unreachable { .. } | Self::Unauthorized { .. } | Self::Credentials(_) => {
+                Cause::Unreachable
+            }
             Self::Stalled { .. } | Self::Ended { .. } => Cause::Stalled,
             Self::Busy { .. } | Self::MissingElement { .. } | Self::Failed { .. } => {
                 Cause::Gstreamer
@@ -157,6 +186,10 @@ impl Error {
                 element: reason,
                 package: "gstreamer1.0-plugins-good or gstreamer1.0-libav",
             };
+        }
+        // rtspsrc alone says so: no stream of those on offer comes the wanted way.
+        if let Some(StreamError::CodecNotFound) = error.kind::<StreamError>() {
+            return Self::NoTransport { name };
         }
         if error.kind::<StreamError>().is_some() {
             return Self::Damaged { name, reason };

@@ -5,13 +5,15 @@ use std::{
     fs::File,
     io::Read,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use gstreamer::prelude::*;
 
 use super::{
-    Error, Format, Pictures, Source,
-    draft::{Draft, Pace},
+    Error, Format, Pictures,
+    codec::{Codec, Decoders},
+    draft::{Draft, Pace, Refusal},
 };
 
 /// What a film holds if it can be played.
@@ -53,21 +55,25 @@ impl fmt::Display for Film {
     }
 }
 
-impl Source for Film {
-    fn open(&self, format: &Format) -> Result<Box<dyn Pictures>, Error> {
+impl Film {
+    pub(super) fn open(
+        &self,
+        format: &Format,
+        decoders: &Arc<Decoders>,
+    ) -> Result<Box<dyn Pictures>, Error> {
         self.check()?;
-        let mut draft = Draft::new(self, format, Pace::Looped)?;
+        let mut draft = Draft::new(self.to_string(), format, Pace::Looped, decoders)?;
         let file = draft.add("filesrc")?;
         file.set_property("location", &self.0);
         let demuxer = draft.add("qtdemux")?;
-        let decoder = draft.add_decoder()?;
+        let decoder = draft.add_decoder(Codec::H264)?.downgrade();
         draft.link(&[&file, &demuxer])?;
-        draft.link(&[&decoder, &draft.entry()])?;
-        draft.link_when_offered(&demuxer, &decoder, WANTED, |stream| {
-            match stream.name().as_str() {
-                "video/x-h264" => Ok(()),
-                other => Err(other.to_owned()),
-            }
+        draft.link_when_offered(&demuxer, WANTED, move |stream| {
+            let other = || Refusal::Other(stream.name().to_string());
+            decoder
+                .upgrade()
+                .filter(|_| stream.name() == "video/x-h264")
+                .ok_or_else(other)
         });
         draft.start()
     }

@@ -1,25 +1,14 @@
 //! Where a camera is, as configuration writes it.
 
-use std::{
-    fmt,
-    fs::File,
-    io::Read,
-    path::{Path, PathBuf},
-    str::FromStr,
-};
+use std::{fmt, path::PathBuf, str::FromStr};
 
 use gstreamer::glib;
 
 use super::{
-    Error, Format, Pictures, Source,
-    device::Device,
-    film::Film,
-    pattern::Pattern,
-    pictures::{self, PictureFiles},
-    rtsp::RtspCamera,
+    codec::Codec, credentials::redacted, device::Device, pattern::Pattern, rtsp::RtspCamera,
 };
 
-/// Names a camera. Opening it chooses the fitting kind of source.
+/// Names a camera; [`super::Setup`] opens it.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Location {
     /// A film, a picture or a directory of pictures.
@@ -36,18 +25,37 @@ pub enum Location {
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error(
     "{0:?} is no camera; expected the path of an H.264 film in MP4 (also as file:///…), a directory of pictures, \
-     rtsp://HOST[:PORT]/PATH, /dev/videoN or test://PATTERN with one of {patterns}",
+     rtsp://HOST[:PORT]/PATH (or rtsps), a device as /dev/videoN or /dev/v4l/by-id/NAME, or test://PATTERN with one of {patterns}",
     patterns = Pattern::NAMES.join(" ")
 )]
 pub struct InvalidLocation(String);
+
+impl Location {
+    /// What the camera may send compressed.
+    pub(super) fn codecs(&self) -> &'static [Codec] {
+        match self {
+            Self::Path(_) => &[Codec::H264],
+            Self::Rtsp(_) => &Codec::ALL,
+            Self::Device(_) => &[Codec::Jpeg, Codec::H264],
+            Self::Pattern(_) => &[],
+        }
+    }
+
+    /// Whether user and password stand in the address.
+    pub(super) fn has_credentials(&self) -> bool {
+        matches!(self, Self::Rtsp(camera) if camera.has_credentials())
+    }
+}
 
 impl FromStr for Location {
     type Err = InvalidLocation;
 
     fn from_str(text: &str) -> Result<Self, InvalidLocation> {
-        let invalid = || InvalidLocation(RtspCamera::redacted(text).chars().take(200).collect());
+        let invalid = || InvalidLocation(redacted(text).chars().take(200).collect());
         match text.split_once("://") {
-            Some(("rtsp", _)) => RtspCamera::new(text).map(Self::Rtsp).ok_or_else(invalid),
+            Some(("rtsp" | "rtsps", _)) => {
+                RtspCamera::new(text).map(Self::Rtsp).ok_or_else(invalid)
+            }
             Some(("test", name)) => Pattern::named(name).map(Self::Pattern).ok_or_else(invalid),
             Some(("file", _)) => match glib::filename_from_uri(text) {
                 Ok((path, _)) => Ok(Self::Path(path)),
@@ -76,33 +84,6 @@ impl fmt::Display for Location {
 impl fmt::Debug for Location {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
-    }
-}
-
-impl Source for Location {
-    fn open(&self, format: &Format) -> Result<Box<dyn Pictures>, Error> {
-        match self {
-            Self::Path(path) => open_path(path, format),
-            Self::Rtsp(camera) => camera.open(format),
-            Self::Device(device) => device.open(format),
-            Self::Pattern(pattern) => pattern.open(format),
-        }
-    }
-}
-
-/// What a path is shows only when it is opened: the film may come later than the agent.
-fn open_path(path: &Path, format: &Format) -> Result<Box<dyn Pictures>, Error> {
-    let fail = |error| Error::of_io(path.to_owned(), error);
-    if path.metadata().map_err(fail)?.is_dir() {
-        return PictureFiles::in_directory(path)?.open(format);
-    }
-    let mut head = Vec::new();
-    File::open(path)
-        .and_then(|file| file.take(pictures::MAGIC_BYTES).read_to_end(&mut head))
-        .map_err(fail)?;
-    match pictures::Kind::of(&head) {
-        Some(_) => PictureFiles::single(path)?.open(format),
-        None => Film::new(path).open(format),
     }
 }
 

@@ -1,6 +1,6 @@
 //! The test pattern: a camera that is always there.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use gstreamer::prelude::*;
 
@@ -47,7 +47,7 @@ impl fmt::Display for Pattern {
 
 impl Source for Pattern {
     fn open(&self, format: &Format) -> Result<Box<dyn Pictures>, Error> {
-        let draft = Draft::new(self, format, Pace::Live)?;
+        let draft = Draft::new(self.to_string(), format, Pace::Live, &Arc::default())?;
         let source = draft.add("videotestsrc")?;
         source.set_property_from_str("pattern", self.0);
         source.set_property("is-live", true);

@@ -5,6 +5,7 @@ use std::{
     fs::{self, File},
     io::{self, Read},
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use gstreamer as gst;
@@ -123,7 +124,7 @@ impl fmt::Display for PictureFiles {
 
 impl Source for PictureFiles {
     fn open(&self, format: &Format) -> Result<Box<dyn Pictures>, Error> {
-        let draft = Draft::new(self, format, Pace::Timestamps)?;
+        let draft = Draft::new(self.to_string(), format, Pace::Timestamps, &Arc::default())?;
         let mut show = SlideShow {
             files: self.files.clone(),
             shown: 0,

@@ -9,10 +9,7 @@
 //! ```
 
 use std::{
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::{Arc, Mutex, PoisonError, atomic::Ordering},
     time::Duration,
 };
 
@@ -20,10 +17,16 @@ use futures::{StreamExt, future::BoxFuture};
 use gstreamer::{self as gst, MessageView, SeekFlags, SeekType, prelude::*};
 use tokio::{sync::mpsc, time::Instant};
 
-use super::{Effort, Error, Picture, Pictures, cadence::Cadence, draft::Offer};
+use super::{
+    Effort, Error, Picture, Pictures, Vitals, cadence::Cadence, codec::Decoders, draft::Offer,
+    tail::Counters,
+};
 
 /// Rounds of a film that may pass without a picture. One can: its last pictures arrive with the first of the next.
 const EMPTY_ROUNDS: u32 = 2;
+/// Frames in a row that cannot be decoded before the camera is given up. A burst of loss damages what comes until the next
+/// keyframe, usually two seconds of 25 frames; a decoder that has lost its way never finds one.
+const DAMAGED_IN_A_ROW: u32 = 100;
 
 /// What [`Pipeline::start`] needs.
 pub(super) struct Parts {
@@ -35,7 +38,8 @@ pub(super) struct Parts {
     pub(super) wanted: Option<(&'static str, Arc<Offer>)>,
     pub(super) stall: Duration,
     pub(super) receiver: mpsc::Receiver<Result<Picture, Error>>,
-    pub(super) overruns: Arc<AtomicU64>,
+    pub(super) decoders: Arc<Decoders>,
+    pub(super) counters: Arc<Counters>,
 }
 
 /// A pipeline that plays. Dropping it stops it.
@@ -45,6 +49,8 @@ pub(super) struct Pipeline {
     playing: bool,
     empty_rounds: u32,
     last_picture: Instant,
+    any_picture: bool,
+    damaged_in_a_row: u32,
     warning: Option<String>,
 }
 
@@ -63,6 +69,8 @@ impl Pipeline {
             playing: false,
             empty_rounds: 0,
             last_picture: Instant::now(),
+            any_picture: false,
+            damaged_in_a_row: 0,
             warning: None,
         };
         // A film must know its end before it plays: it is told where to stop and to say so (a segment seek), which
@@ -98,11 +106,12 @@ impl Pipeline {
 
     fn on_message(&mut self, message: &gst::Message) -> Result<(), Error> {
         match message.view() {
-            MessageView::Error(error) => Err(self.explain(error)),
-            MessageView::Warning(warning) => {
-                self.warning = Some(warning.error().message().to_owned());
-                Ok(())
+            MessageView::Error(error) => {
+                let explained = self.explain(error);
+                self.judge(error.src(), &explained);
+                Err(explained)
             }
+            MessageView::Warning(warning) => self.on_warning(&warning.error()),
             MessageView::AsyncDone(_) if self.parts.looped && !self.playing => {
                 self.seek_to_start(SeekFlags::FLUSH)?;
                 self.play()
@@ -115,6 +124,19 @@ impl Pipeline {
             }),
             _ => Ok(()),
         }
+    }
+
+    fn on_warning(&mut self, warning: &gst::glib::Error) -> Result<(), Error> {
+        self.warning = Some(warning.message().to_owned());
+        if warning.kind::<gst::StreamError>().is_none() {
+            return Ok(());
+        }
+        self.parts.counters.damaged.fetch_add(1, Ordering::Relaxed);
+        self.damaged_in_a_row += 1;
+        if self.damaged_in_a_row < DAMAGED_IN_A_ROW {
+            return Ok(());
+        }
+        Err(self.stalled())
     }
 
     fn begin_again(&mut self, flags: SeekFlags) -> Result<(), Error> {
@@ -154,6 +176,13 @@ impl Pipeline {
         Error::of_pipeline(self.parts.name.clone(), &error.error())
     }
 
+    fn judge(&self, culprit: Option<&gst::Object>, error: &Error) {
+        let reason = error.to_string();
+        self.parts
+            .decoders
+            .judge(culprit, self.any_picture, &reason);
+    }
+
     fn stalled(&self) -> Error {
         match &self.warning {
             Some(warning) => self.damaged(warning),
@@ -186,12 +215,16 @@ impl Pipeline {
                 Some(picture) = self.parts.receiver.recv() => {
                     self.last_picture = Instant::now();
                     self.empty_rounds = 0;
+                    self.damaged_in_a_row = 0;
+                    self.any_picture |= picture.is_ok();
                     self.warning = None;
                     return picture;
                 }
                 Some(message) = self.messages.next() => self.on_message(&message)?,
                 () = tokio::time::sleep_until(self.last_picture + self.parts.stall) => {
-                    return Err(self.stalled());
+                    let stalled = self.stalled();
+                    self.judge(None, &stalled);
+                    return Err(stalled);
                 }
             }
         }
@@ -204,7 +237,16 @@ impl Pictures for Pipeline {
     }
 
     fn overruns(&self) -> u64 {
-        self.parts.overruns.load(Ordering::Relaxed)
+        self.parts.counters.overruns.load(Ordering::Relaxed)
+    }
+
+    fn vitals(&self) -> Vitals {
+        let counters = &self.parts.counters;
+        Vitals {
+            damaged: counters.damaged.load(Ordering::Relaxed),
+            clock_offset: counters.offset(),
+            decoder: self.parts.decoders.in_use(),
+        }
     }
 
     fn adjust(&mut self, effort: Effort) {

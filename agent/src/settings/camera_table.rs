@@ -1,6 +1,6 @@
 //! The `[[camera]]` tables of the configuration file.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, fmt, path::PathBuf, sync::Arc, time::Duration};
 
 use airside_core::{Event, SectionId};
 use airside_runtime::text;
@@ -14,7 +14,10 @@ use super::{
 use crate::{
     area::Polygon,
     assignment::{Assignment, Destination},
-    capture::{Format, Location},
+    capture::{
+        Format, Location, Setup,
+        settings::{Preference, Settings as Access, Transport},
+    },
     gate,
 };
 
@@ -30,10 +33,23 @@ pub struct CameraTable {
     #[serde(deserialize_with = "name")]
     #[schemars(extend("type" = ["string", "integer"]))]
     pub id: String,
-    /// The camera: an H.264 film in MP4, a directory of pictures, rtsp://HOST/PATH, /dev/videoN or test://PATTERN.
+    /// The camera: an H.264 film in MP4, a directory of pictures, rtsp://HOST/PATH, a device as
+    /// /dev/videoN or /dev/v4l/by-id/NAME, or test://PATTERN.
     #[serde(deserialize_with = "parsed", serialize_with = "shown")]
     #[schemars(with = "String")]
     pub source: Location,
+    /// How an RTSP camera sends its packets: `tcp` (within the connection), `udp`, or `auto` (UDP; if nothing arrives, TCP).
+    #[serde(default)]
+    pub transport: Transport,
+    /// File with user and password of a network camera, as `user:password` on one line; not readable by everyone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub credentials_file: Option<PathBuf>,
+    /// Values of a V4L2 device's controls by their names, e.g. `{ brightness = 120 }`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub controls: BTreeMap<String, i32>,
+    /// Decoder of compressed video: `auto` (hardware where there is some), or the name of a GStreamer element.
+    #[serde(default)]
+    pub decoder: Preference,
     /// Width of the pictures in pixels.
     #[serde(default, deserialize_with = "pixels")]
     pub width: Option<u32>,
@@ -104,6 +120,10 @@ impl CameraTable {
         Self {
             id: flags.camera.clone(),
             source,
+            transport: Transport::default(),
+            credentials_file: None,
+            controls: BTreeMap::new(),
+            decoder: Preference::default(),
             width: None,
             height: None,
             fps: None,
@@ -120,6 +140,21 @@ impl CameraTable {
         }
     }
 
+    /// How the camera is reached.
+    pub(super) fn access(&self) -> Access {
+        Access {
+            transport: self.transport,
+            credentials_file: self.credentials_file.clone(),
+            controls: self.controls.clone(),
+            decoder: self.decoder.clone(),
+        }
+    }
+
+    /// What opens the camera.
+    pub(super) fn setup(&self) -> Setup {
+        Setup::new(self.source.clone(), self.access())
+    }
+
     /// The camera, with what the table leaves out as `flags` say.
     pub(super) fn settings(mut self, flags: &Flags) -> CameraSettings {
         self.width.get_or_insert(flags.width);
@@ -127,11 +162,11 @@ impl CameraTable {
         self.fps.get_or_insert(flags.fps);
         self.jpeg_quality.get_or_insert(flags.jpeg_quality);
         self.stall.get_or_insert(flags.stall);
-        let table = self.clone();
+        let (table, setup) = (self.clone(), self.setup());
         CameraSettings {
             table,
             id: self.id,
-            source: Arc::new(self.source),
+            source: Arc::new(setup),
             format: Format {
                 width: self.width.unwrap_or(flags.width),
                 height: self.height.unwrap_or(flags.height),

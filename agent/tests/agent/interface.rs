@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use airside_agent::capture::Location;
+use airside_agent::capture::{Location, Setup};
 use http::{Request, StatusCode};
 use serde_json::{Value, json};
 
@@ -10,7 +10,7 @@ use super::{collector::Collector, harness::Agent, tape::Tape};
 
 async fn agent_on(source: &str, flags: &[&str]) -> Agent {
     let location: Location = source.parse().unwrap();
-    Agent::with(Arc::new(location), flags).await
+    Agent::with(Arc::new(Setup::from(location)), flags).await
 }
 
 #[tokio::test]

@@ -11,6 +11,7 @@ mod control;
 mod film;
 mod harness;
 mod interface;
+mod network;
 mod posting;
 mod reloading;
 mod rtsp;

@@ -6,14 +6,21 @@ use gstreamer::{self as gst, glib};
 use gstreamer_rtsp_server::{
     RTSP_PERM_MEDIA_FACTORY_ACCESS, RTSP_PERM_MEDIA_FACTORY_CONSTRUCT,
     RTSP_TOKEN_MEDIA_FACTORY_ROLE, RTSPAuth, RTSPFilterResult, RTSPMediaFactory, RTSPServer,
-    RTSPToken, prelude::*,
+    RTSPToken, gst_rtsp::RTSPLowerTrans, prelude::*,
 };
 
 /// H.264 and sound, as most cameras send.
 pub(crate) const H264: &str = "x264enc tune=zerolatency speed-preset=ultrafast key-int-max=15 ! rtph264pay name=pay0 pt=96 \
      audiotestsrc is-live=true ! mulawenc ! rtppcmupay name=pay1 pt=0";
-/// A codec that the agent does not take.
+pub(crate) const H265: &str =
+    "x265enc tune=zerolatency speed-preset=ultrafast key-int-max=15 ! rtph265pay name=pay0 pt=96";
 pub(crate) const MJPEG: &str = "jpegenc ! rtpjpegpay name=pay0 pt=26";
+/// A codec that the agent does not take.
+pub(crate) const VP8: &str = "vp8enc deadline=1 ! rtpvp8pay name=pay0 pt=96";
+
+/// Sound alone.
+pub(crate) const SOUND: &str =
+    "fakesink audiotestsrc is-live=true ! mulawenc ! rtppcmupay name=pay0 pt=0";
 
 /// A camera at `rtsp://127.0.0.1:PORT/live`. Dropping it turns it off.
 pub(crate) struct RtspServer {
@@ -23,35 +30,52 @@ pub(crate) struct RtspServer {
 }
 
 impl RtspServer {
-    /// A camera on `port` (0: a free one) with this encoder. With `user` it wants these credentials.
-    pub(crate) fn start(port: i32, encoder: &str, user: Option<(&str, &str)>) -> Self {
-        gst::init().unwrap();
+    /// A camera with this encoder.
+    pub(crate) fn start(encoder: &str) -> Self {
+        Self::start_on(0, encoder)
+    }
+
+    /// A camera on `port`.
+    pub(crate) fn start_on(port: i32, encoder: &str) -> Self {
+        Self::run(port, &factory(encoder), None)
+    }
+
+    /// A camera that sends no datagrams.
+    pub(crate) fn by_tcp_alone(encoder: &str) -> Self {
+        let factory = factory(encoder);
+        factory.set_protocols(RTSPLowerTrans::TCP);
+        Self::run(0, &factory, None)
+    }
+
+    /// A camera that wants these credentials.
+    pub(crate) fn guarded(encoder: &str, user: &str, password: &str) -> Self {
+        let factory = factory(encoder);
+        factory.add_role_from_structure(
+            &gst::Structure::builder("guard")
+                .field(RTSP_PERM_MEDIA_FACTORY_ACCESS.as_str(), true)
+                .field(RTSP_PERM_MEDIA_FACTORY_CONSTRUCT.as_str(), true)
+                .build(),
+        );
+        let token = RTSPToken::from_iter([(
+            RTSP_TOKEN_MEDIA_FACTORY_ROLE.as_str(),
+            "guard".to_send_value(),
+        )]);
+        let auth = RTSPAuth::new();
+        auth.add_basic(&RTSPAuth::make_basic(user, password), &token);
+        Self::run(0, &factory, Some(&auth))
+    }
+
+    fn run(port: i32, factory: &RTSPMediaFactory, auth: Option<&RTSPAuth>) -> Self {
         let context = glib::MainContext::new();
         let main_loop = glib::MainLoop::new(Some(&context), false);
         let server = RTSPServer::new();
         server.set_address("127.0.0.1");
         server.set_service(&port.to_string());
-        let factory = RTSPMediaFactory::new();
-        factory.set_launch(&format!(
-            "( videotestsrc is-live=true ! video/x-raw,format=I420,width=320,height=240,framerate=15/1 ! {encoder} )"
-        ));
-        factory.set_shared(true);
-        if let Some((name, password)) = user {
-            factory.add_role_from_structure(
-                &gst::Structure::builder("guard")
-                    .field(RTSP_PERM_MEDIA_FACTORY_ACCESS.as_str(), true)
-                    .field(RTSP_PERM_MEDIA_FACTORY_CONSTRUCT.as_str(), true)
-                    .build(),
-            );
-            let token = RTSPToken::from_iter([(
-                RTSP_TOKEN_MEDIA_FACTORY_ROLE.as_str(),
-                "guard".to_send_value(),
-            )]);
-            let auth = RTSPAuth::new();
-            auth.add_basic(&RTSPAuth::make_basic(name, password), &token);
-            server.set_auth(Some(&auth));
-        }
-        server.mount_points().unwrap().add_factory("/live", factory);
+        server.set_auth(auth);
+        server
+            .mount_points()
+            .unwrap()
+            .add_factory("/live", factory.clone());
         let source = server.attach(Some(&context)).unwrap();
         let port = server.bound_port();
         let runs = main_loop.clone();
@@ -74,6 +98,16 @@ impl RtspServer {
     pub(crate) fn address(&self) -> String {
         format!("rtsp://127.0.0.1:{}/live", self.port)
     }
+}
+
+fn factory(encoder: &str) -> RTSPMediaFactory {
+    gst::init().unwrap();
+    let factory = RTSPMediaFactory::new();
+    factory.set_launch(&format!(
+        "( videotestsrc is-live=true ! video/x-raw,format=I420,width=320,height=240,framerate=15/1 ! {encoder} )"
+    ));
+    factory.set_shared(true);
+    factory
 }
 
 impl Drop for RtspServer {

@@ -6,16 +6,15 @@ use std::{
 };
 
 use airside_agent::capture::{
-    Cause, Error, Format, Location, LumaWanted, Picture, Pictures, Source,
+    Cause, Error, Format, Location, LumaWanted, Picture, Pictures, Setup, Source,
 };
 
 use super::{
     eventually,
     film::{Material, truncate},
-    rtsp::{self, RtspServer},
 };
 
-const FORMAT: Format = Format {
+pub(crate) const FORMAT: Format = Format {
     width: 160,
     height: 120,
     fps: 10.0,
@@ -25,12 +24,12 @@ const FORMAT: Format = Format {
     luma: LumaWanted::None,
 };
 
-fn open(location: impl ToString, format: Format) -> Result<Box<dyn Pictures>, Error> {
+pub(crate) fn open(location: impl ToString, format: Format) -> Result<Box<dyn Pictures>, Error> {
     let location: Location = location.to_string().parse().unwrap();
-    location.open(&format)
+    Setup::from(location).open(&format)
 }
 
-async fn take(pictures: &mut dyn Pictures, count: usize) -> Result<Vec<Picture>, Error> {
+pub(crate) async fn take(pictures: &mut dyn Pictures, count: usize) -> Result<Vec<Picture>, Error> {
     let mut taken = Vec::new();
     while taken.len() < count {
         taken.push(pictures.next().await?);
@@ -39,7 +38,7 @@ async fn take(pictures: &mut dyn Pictures, count: usize) -> Result<Vec<Picture>,
 }
 
 /// Opens a source that cannot work and returns why.
-async fn failure(location: impl ToString) -> Error {
+pub(crate) async fn failure(location: impl ToString) -> Error {
     let format = Format {
         stall: Duration::from_secs(2),
         ..FORMAT
@@ -55,7 +54,7 @@ async fn failure(location: impl ToString) -> Error {
 }
 
 /// Width and height from the picture's frame header.
-fn size(jpeg: &[u8]) -> (u16, u16) {
+pub(crate) fn size(jpeg: &[u8]) -> (u16, u16) {
     assert_eq!(&jpeg[..2], [0xFF, 0xD8], "no JPEG");
     let mut at = 2;
     loop {
@@ -201,78 +200,6 @@ async fn a_film_of_garbage_is_damaged() {
     fs::write(&film, content).unwrap();
     let error = failure(film.display()).await;
     assert_eq!(error.cause(), Cause::Unplayable, "{error:?}");
-}
-
-#[tokio::test]
-async fn a_network_camera() {
-    let camera = RtspServer::start(0, rtsp::H264, None);
-    let mut pictures = open(camera.address(), FORMAT).unwrap();
-    let taken = take(&mut *pictures, 5).await.unwrap();
-    assert_eq!(size(&taken[4].jpeg), (160, 120));
-}
-
-#[tokio::test]
-async fn a_network_camera_that_goes_away_ends_the_pictures() {
-    let camera = RtspServer::start(0, rtsp::H264, None);
-    let format = Format {
-        stall: Duration::from_secs(2),
-        ..FORMAT
-    };
-    let mut pictures = open(camera.address(), format).unwrap();
-    take(&mut *pictures, 2).await.unwrap();
-    drop(camera);
-    let error = loop {
-        if let Err(error) = pictures.next().await {
-            break error;
-        }
-    };
-    assert!(
-        matches!(error.cause(), Cause::Stalled | Cause::Unreachable),
-        "{error:?}"
-    );
-}
-
-#[tokio::test]
-async fn a_network_camera_may_want_credentials() {
-    let camera = RtspServer::start(0, rtsp::H264, Some(("guard", "s3cret")));
-    let error = failure(camera.address()).await;
-    assert!(matches!(error, Error::Unauthorized { .. }), "{error:?}");
-    let address = camera.address();
-    let wrong = failure(address.replace("//", "//guard:wr0ng@")).await;
-    assert!(matches!(wrong, Error::Unauthorized { .. }), "{wrong:?}");
-    assert!(!format!("{wrong} {wrong:?}").contains("wr0ng"));
-    let mut pictures = open(address.replace("//", "//guard:s3cret@"), FORMAT).unwrap();
-    take(&mut *pictures, 1).await.unwrap();
-}
-
-#[tokio::test]
-async fn a_network_camera_that_is_not_there() {
-    let camera = RtspServer::start(0, rtsp::H264, None);
-    let other_path = failure(camera.address().replace("/live", "/other")).await;
-    assert!(
-        matches!(other_path, Error::NoSuchStream { .. }),
-        "{other_path:?}"
-    );
-    let address = camera.address();
-    drop(camera);
-    let refused = failure(&address).await;
-    assert!(matches!(refused, Error::Unreachable { .. }), "{refused:?}");
-    assert!(
-        refused
-            .to_string()
-            .starts_with(&format!("no connection to {address}")),
-        "{refused}"
-    );
-}
-
-#[tokio::test]
-async fn a_network_camera_of_another_codec_names_it() {
-    let camera = RtspServer::start(0, rtsp::MJPEG, None);
-    let error = failure(camera.address()).await;
-    assert_eq!(
-        error.to_string(),
-        format!("no H.264 video in {}: it holds JPEG", camera.address())
-    );
 }
 
 #[tokio::test]

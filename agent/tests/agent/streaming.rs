@@ -2,7 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use airside_agent::{capture::Location, uplink::rate::Rate};
+use airside_agent::{
+    capture::{Location, Setup},
+    uplink::rate::Rate,
+};
 use airside_core::ledger::{AgentLedger, Fate};
 use airside_proto::v1::{Event, Frame, Outcome};
 use std::sync::Arc;
@@ -357,10 +360,14 @@ async fn a_failed_camera_says_why_and_comes_back() {
 #[tokio::test]
 async fn a_network_camera_that_restarts_streams_on() {
     let collector = Collector::recording().await;
-    let camera = RtspServer::start(0, rtsp::H264, None);
+    let camera = RtspServer::start(rtsp::H264);
     let (address, port) = (camera.address(), camera.port());
     let source: Location = address.parse().unwrap();
-    let agent = Agent::with(Arc::new(source), &["--stall", "1s", "--fps", "10"]).await;
+    let agent = Agent::with(
+        Arc::new(Setup::from(source)),
+        &["--stall", "1s", "--fps", "10"],
+    )
+    .await;
     agent.start(&collector.destination()).await;
     agent
         .becomes("frames flow", |state| {
@@ -376,7 +383,7 @@ async fn a_network_camera_that_restarts_streams_on() {
         "{state}"
     );
     let before = collector.frames().len();
-    let _camera = RtspServer::start(port, rtsp::H264, None);
+    let _camera = RtspServer::start_on(port, rtsp::H264);
     agent
         .becomes("the camera is back", |state| state["camera"] == "capturing")
         .await;

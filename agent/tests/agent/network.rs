@@ -1,0 +1,220 @@
+//! Network cameras by RTSP.
+
+use std::{
+    fs::{self, Permissions},
+    os::unix::fs::PermissionsExt,
+    time::Duration,
+};
+
+use airside_agent::capture::{
+    Cause, Error, Format, LumaWanted, Pictures, Setup, Source,
+    settings::{Settings, Transport},
+};
+
+use super::{
+    rtsp::{self, RtspServer},
+    sources::{FORMAT, failure, open, size, take},
+};
+
+fn open_with(
+    location: &str,
+    settings: Settings,
+    format: &Format,
+) -> Result<Box<dyn Pictures>, Error> {
+    Setup::new(location.parse().unwrap(), settings).open(format)
+}
+
+fn by(transport: Transport) -> Settings {
+    Settings {
+        transport,
+        ..Settings::default()
+    }
+}
+
+#[tokio::test]
+async fn a_network_camera() {
+    let camera = RtspServer::start(rtsp::H264);
+    let mut pictures = open(camera.address(), FORMAT).unwrap();
+    let taken = take(&mut *pictures, 5).await.unwrap();
+    assert_eq!(size(&taken[4].jpeg), (160, 120));
+}
+
+#[tokio::test]
+async fn a_network_camera_that_goes_away_ends_the_pictures() {
+    let camera = RtspServer::start(rtsp::H264);
+    let format = Format {
+        stall: Duration::from_secs(2),
+        ..FORMAT
+    };
+    let mut pictures = open(camera.address(), format).unwrap();
+    take(&mut *pictures, 2).await.unwrap();
+    drop(camera);
+    let error = loop {
+        if let Err(error) = pictures.next().await {
+            break error;
+        }
+    };
+    assert!(
+        matches!(error.cause(), Cause::Stalled | Cause::Unreachable),
+        "{error:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_network_camera_may_want_credentials() {
+    let camera = RtspServer::guarded(rtsp::H264, "guard", "s3cret");
+    let error = failure(camera.address()).await;
+    assert!(matches!(error, Error::Unauthorized { .. }), "{error:?}");
+    let address = camera.address();
+    let wrong = failure(address.replace("//", "//guard:wr0ng@")).await;
+    assert!(matches!(wrong, Error::Unauthorized { .. }), "{wrong:?}");
+    assert!(!format!("{wrong} {wrong:?}").contains("wr0ng"));
+    let mut pictures = open(address.replace("//", "//guard:s3cret@"), FORMAT).unwrap();
+    take(&mut *pictures, 1).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_network_camera_that_is_not_there() {
+    let camera = RtspServer::start(rtsp::H264);
+    let other_path = failure(camera.address().replace("/live", "/other")).await;
+    assert!(
+        matches!(other_path, Error::NoSuchStream { .. }),
+        "{other_path:?}"
+    );
+    let address = camera.address();
+    drop(camera);
+    let refused = failure(&address).await;
+    assert!(matches!(refused, Error::Unreachable { .. }), "{refused:?}");
+    assert!(
+        refused
+            .to_string()
+            .starts_with(&format!("no connection to {address}")),
+        "{refused}"
+    );
+}
+
+#[tokio::test]
+async fn credentials_may_stand_in_a_file() {
+    let camera = RtspServer::guarded(rtsp::H264, "guard", "s3:cret/@");
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("gate");
+    let settings = Settings {
+        credentials_file: Some(path.clone()),
+        ..Settings::default()
+    };
+    let write = |content: &str, mode| {
+        fs::write(&path, content).unwrap();
+        fs::set_permissions(&path, Permissions::from_mode(mode)).unwrap();
+    };
+    write("guard:s3:cret/@\n", 0o640);
+    let setup = Setup::new(camera.address().parse().unwrap(), settings);
+    take(&mut *setup.open(&FORMAT).unwrap(), 1).await.unwrap();
+    // The file is read anew each time.
+    write("guard:wr0ng\n", 0o600);
+    let wrong = take(&mut *setup.open(&FORMAT).unwrap(), 1)
+        .await
+        .unwrap_err();
+    assert!(matches!(wrong, Error::Unauthorized { .. }), "{wrong:?}");
+    write("guard:s3:cret/@\n", 0o644);
+    let exposed = setup.open(&FORMAT).err().unwrap().to_string();
+    assert!(exposed.contains("readable by everyone"), "{exposed}");
+}
+
+#[tokio::test]
+async fn every_codec_is_decoded() {
+    for (encoder, decoder) in [
+        (rtsp::H264, "avdec_h264"),
+        (rtsp::H265, "avdec_h265"),
+        (rtsp::MJPEG, "jpegdec"),
+    ] {
+        let camera = RtspServer::start(encoder);
+        let settings = Settings {
+            decoder: decoder.to_owned().into(),
+            ..Settings::default()
+        };
+        let mut pictures = open_with(&camera.address(), settings, &FORMAT).unwrap();
+        let taken = take(&mut *pictures, 3).await.unwrap();
+        assert_eq!(size(&taken[2].jpeg), (160, 120), "{encoder}");
+        assert_eq!(pictures.vitals().decoder, Some(decoder));
+    }
+}
+
+#[tokio::test]
+async fn a_picture_of_the_wanted_size_is_passed_on_as_the_camera_made_it() {
+    let camera = RtspServer::start(rtsp::MJPEG);
+    let format = Format {
+        width: 320,
+        height: 240,
+        ..FORMAT
+    };
+    let mut pictures = open(camera.address(), format.clone()).unwrap();
+    let taken = take(&mut *pictures, 5).await.unwrap();
+    assert_eq!(size(&taken[4].jpeg), (320, 240));
+    assert_eq!(pictures.vitals().decoder, None);
+    // Fifteen a second come, ten are wanted.
+    let took = taken[4].captured_at.as_micros() - taken[0].captured_at.as_micros();
+    assert!((300_000..900_000).contains(&took), "{took}");
+    // Who needs pixels gets a picture of the agent's own making.
+    let format = Format {
+        luma: LumaWanted::Small,
+        ..format
+    };
+    let mut pictures = open(camera.address(), format).unwrap();
+    take(&mut *pictures, 1).await.unwrap();
+    assert_eq!(pictures.vitals().decoder, Some("jpegdec"));
+}
+
+#[tokio::test]
+async fn datagrams_and_what_happens_without_them() {
+    let camera = RtspServer::start(rtsp::H264);
+    let mut pictures = open_with(&camera.address(), by(Transport::Udp), &FORMAT).unwrap();
+    take(&mut *pictures, 5).await.unwrap();
+    drop(pictures);
+    let camera = RtspServer::by_tcp_alone(rtsp::H264);
+    let mut pictures = open_with(&camera.address(), by(Transport::Auto), &FORMAT).unwrap();
+    take(&mut *pictures, 2).await.unwrap();
+    drop(pictures);
+    let mut refused = open_with(&camera.address(), by(Transport::Udp), &FORMAT).unwrap();
+    let error = take(&mut *refused, 1).await.unwrap_err();
+    assert!(matches!(error, Error::NoTransport { .. }), "{error:?}");
+}
+
+#[tokio::test]
+async fn the_cameras_clock_is_compared() {
+    let camera = RtspServer::start(rtsp::H264);
+    let mut pictures = open(camera.address(), FORMAT).unwrap();
+    // Reports come every few seconds; camera and agent share this machine's clock.
+    let told = async {
+        loop {
+            pictures.next().await.unwrap();
+            if let Some(offset) = pictures.vitals().clock_offset {
+                break offset;
+            }
+        }
+    };
+    let offset = tokio::time::timeout(Duration::from_secs(20), told)
+        .await
+        .unwrap();
+    assert!(offset.abs() < 1_000_000, "{offset} µs");
+}
+
+#[tokio::test]
+async fn a_network_camera_without_fitting_video_says_what_it_has() {
+    let camera = RtspServer::start(rtsp::VP8);
+    let error = failure(camera.address()).await;
+    assert_eq!(
+        error.to_string(),
+        format!(
+            "no H.264, H.265 or Motion JPEG video in {}: it holds VP8",
+            camera.address()
+        )
+    );
+}
+
+#[tokio::test]
+async fn a_microphone_is_no_camera() {
+    let microphone = RtspServer::start(rtsp::SOUND);
+    let error = failure(microphone.address()).await;
+    assert!(matches!(error, Error::NoTransport { .. }), "{error:?}");
+    assert!(error.to_string().contains("offers no video"), "{error}");
+}
