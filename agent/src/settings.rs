@@ -487,7 +487,7 @@ mod tests {
             ),
             (
                 camera("colour = 1"),
-                "'camera[0].colour': unknown; expected one of id, source, width",
+                "'camera[0].colour': unknown; expected one of id, source, transport",
             ),
             (
                 "[[camera]]\nid = 1".to_owned(),

@@ -3,7 +3,7 @@
 //! A device offers dozens of modes (format, size and rate). The one that is asked for is chosen here ([`choose`]), because
 //! what GStreamer would choose hangs on the order in which a driver lists them.
 
-pub(super) mod controls;
+mod controls;
 
 use std::{
     collections::BTreeMap,
@@ -70,7 +70,7 @@ impl fmt::Display for Device {
 }
 
 /// What the device at `path` offers. `source` is a `v4l2src`, and has the device open afterwards.
-pub(super) fn modes(source: &gst::Element, path: &Path) -> Result<gst::Caps, String> {
+fn modes(source: &gst::Element, path: &Path) -> Result<gst::Caps, String> {
     source.set_property("device", path.display().to_string());
     source
         .set_state(gst::State::Ready)
