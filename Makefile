@@ -47,7 +47,7 @@ conformance: setup ## Ask a running istiod what every rule means, or CASES=istio
 
 # The agent's Debian package, and its tests in an emulated machine and under qemu-user (docs/testing.md).
 
-.PHONY: setup-package deb deb-arm64 agent-arm64 test-package test-arm64
+.PHONY: setup-package deb deb-arm64 agent-arm64 test-package test-arm64 test-v4l2
 
 setup-package: ## Install what the agent's Debian package needs to be built and tested
 	@deploy/setup/setup.sh package
@@ -69,6 +69,10 @@ test-package: build models deb ## From apt install to purge in an emulated Debia
 
 test-arm64: build models agent-arm64 ## A film to a collector by the arm64 agent under qemu-user
 	cargo test -p airside-tests --features package --test package $(CARGO_FLAGS) arm64
+
+test-v4l2: setup-package ## The agent on two V4L2 devices in an emulated machine; two minutes once it is built
+	cargo build -p airside-agent $(CARGO_FLAGS)
+	@tests/v4l2/run.sh $(BIN)/airside-agent
 
 clean: ## Remove what was built and made
 	rm -rf target .airside models demo gallery

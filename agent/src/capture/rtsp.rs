@@ -81,6 +81,8 @@ impl RtspCamera {
         source.set_property("latency", JITTER.as_millis() as u32);
         source.set_property("timeout", UDP_PATIENCE.as_micros() as u64);
         source.set_property("tcp-timeout", format.stall.as_micros() as u64);
+        // Reports are for the clock alone, and a busy machine sees them late: none is passed over for being ahead.
+        source.set_property("max-rtcp-rtp-time-diff", -1);
         // Only the video: an agent has no use for a microphone.
         source.connect("select-stream", false, |arguments| {
             let caps = arguments.get(2)?.get::<gst::Caps>().ok()?;

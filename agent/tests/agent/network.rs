@@ -180,25 +180,6 @@ async fn datagrams_and_what_happens_without_them() {
 }
 
 #[tokio::test]
-async fn the_cameras_clock_is_compared() {
-    let camera = RtspServer::start(rtsp::H264);
-    let mut pictures = open(camera.address(), FORMAT).unwrap();
-    // Reports come every few seconds; camera and agent share this machine's clock.
-    let told = async {
-        loop {
-            pictures.next().await.unwrap();
-            if let Some(offset) = pictures.vitals().clock_offset {
-                break offset;
-            }
-        }
-    };
-    let offset = tokio::time::timeout(Duration::from_secs(20), told)
-        .await
-        .unwrap();
-    assert!(offset.abs() < 1_000_000, "{offset} µs");
-}
-
-#[tokio::test]
 async fn a_network_camera_without_fitting_video_says_what_it_has() {
     let camera = RtspServer::start(rtsp::VP8);
     let error = failure(camera.address()).await;

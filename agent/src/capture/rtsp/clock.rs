@@ -97,4 +97,31 @@ mod tests {
             assert_eq!(reported(&whole[..length]), None, "{length}");
         }
     }
+
+    #[test]
+    fn compares_the_reported_time_with_that_of_the_packet() {
+        gst::init().unwrap();
+        let ahead = 3_600;
+        let now = Timestamp::now().as_micros();
+        let seconds = now / 1_000_000 + NTP_TO_UNIX + ahead;
+        let packet = report(SENDER_REPORT, u32::try_from(seconds).unwrap(), 0);
+        // The stream began at 10 s; the report is for what came 20 s later, and is handled 2 s after that.
+        let structure = |rate: u32| {
+            gst::Structure::builder("application/x-rtp-sync")
+                .field("sr-buffer", gst::Buffer::from_slice(packet.clone()))
+                .field("clock-rate", rate)
+                .field("base-rtptime", 7_000_000_u64)
+                .field("sr-ext-rtptime", 8_800_000_u64)
+                .field("base-time", 10_000_000_000_u64)
+                .build()
+        };
+        let offset = offset(&structure(90_000), 32_000_000_000).unwrap();
+        // The time of the report stands for a packet of two seconds ago; it was rounded down to a second.
+        let wanted = (ahead + 2) * 1_000_000;
+        assert!(
+            (wanted - 1_100_000..wanted + 100_000).contains(&offset),
+            "{offset}"
+        );
+        assert_eq!(super::offset(&structure(0), 32_000_000_000), None);
+    }
 }
