@@ -14,28 +14,30 @@
 mod filming;
 mod pace;
 mod recipe;
+mod snapshot;
+mod taking;
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
-use airside_core::{FrameId, Timestamp};
+use airside_core::Timestamp;
 use tokio::{sync::watch, time::Instant};
 
-use self::pace::Pace;
-pub use self::{filming::film, recipe::Recipe};
+pub use self::{
+    filming::film,
+    recipe::Recipe,
+    snapshot::{NoPicture, Snapshot},
+};
+use self::{pace::Pace, taking::Progress};
 use crate::{
     assignment::{Assignment, Orders},
-    capture::{self, Format, Picture, Pictures, Vitals},
-    frame::Frame,
-    gate::{self, Gate, Verdict},
+    capture::{self, Format, Pictures, Vitals},
+    gate,
     outbox::Outbox,
     uplink::{CameraName, Link},
 };
-
-/// How long a request for a frame waits for one.
-const PATIENCE: Duration = Duration::from_secs(8);
 
 /// Beyond the time in which a picture or a stall is due: for the longest pause between attempts, and as much again for
 /// drivers and networks that take their time to open and to close.
@@ -56,27 +58,6 @@ pub enum Condition {
     Failed(String),
 }
 
-/// The newest picture and what it was taken for.
-#[derive(Clone, Debug)]
-pub struct Snapshot {
-    /// The picture.
-    pub picture: Picture,
-    /// The assignment in force; `None` before the first.
-    pub assignment: Option<Assignment>,
-    epoch: u64,
-}
-
-/// Why there is no picture to show.
-#[derive(Debug, thiserror::Error)]
-pub enum NoPicture {
-    /// The camera does not work.
-    #[error("the camera does not work: {0}")]
-    Failed(String),
-    /// It has yielded none in time.
-    #[error("the camera has yielded no picture within {} s", PATIENCE.as_secs())]
-    TooSlow,
-}
-
 /// One camera of the agent.
 pub struct Camera {
     name: CameraName,
@@ -93,14 +74,6 @@ pub struct Camera {
     link_since: Mutex<Instant>,
     /// Held by whoever has the source open: most devices can be opened only once.
     device: tokio::sync::Mutex<()>,
-}
-
-/// How far the stream of an epoch is.
-#[derive(Clone, Copy, Debug, Default)]
-struct Progress {
-    epoch: u64,
-    cycle: u64,
-    sequence: u64,
 }
 
 impl Camera {
@@ -290,56 +263,6 @@ impl Camera {
             .send_if_modified(|orders| std::mem::take(&mut orders.streaming));
     }
 
-    /// The newest picture of the stream; when none is on, one is taken now.
-    ///
-    /// # Errors
-    /// The camera does not work, or not fast enough.
-    pub async fn snapshot(&self) -> Result<Snapshot, NoPicture> {
-        let orders = self.orders.borrow().clone();
-        let wanted = async {
-            if orders.streaming {
-                self.newest_of(orders.epoch).await
-            } else {
-                self.single(orders).await
-            }
-        };
-        tokio::time::timeout(PATIENCE, wanted)
-            .await
-            .map_err(|_| NoPicture::TooSlow)?
-    }
-
-    async fn newest_of(&self, epoch: u64) -> Result<Snapshot, NoPicture> {
-        let mut condition = self.condition.subscribe();
-        let mut newest = self.newest.subscribe();
-        let failed = async {
-            let failed = condition.wait_for(|now| matches!(now, Condition::Failed(_)));
-            match failed.await.as_deref() {
-                Ok(Condition::Failed(reason)) => NoPicture::Failed(reason.clone()),
-                _ => NoPicture::TooSlow,
-            }
-        };
-        let taken = newest.wait_for(|newest| newest.as_ref().is_some_and(|one| one.epoch >= epoch));
-        tokio::select! {
-            // A picture from before the failure would be shown as if it were of now.
-            biased;
-            failed = failed => Err(failed),
-            taken = taken => taken.ok().and_then(|taken| taken.clone()).ok_or(NoPicture::TooSlow),
-        }
-    }
-
-    async fn single(&self, orders: Orders) -> Result<Snapshot, NoPicture> {
-        let _device = self.device.lock().await;
-        let failed = |error: capture::Error| NoPicture::Failed(error.to_string());
-        let mut pictures = self.open().await.map_err(failed)?;
-        let picture = pictures.next().await;
-        close(pictures).await;
-        Ok(Snapshot {
-            picture: picture.map_err(failed)?,
-            assignment: orders.assignment,
-            epoch: orders.epoch,
-        })
-    }
-
     /// Opens the source where blocking is allowed.
     async fn open(&self) -> Result<Box<dyn Pictures>, capture::Error> {
         let Recipe { source, format, .. } = self.recipe.borrow().clone();
@@ -352,87 +275,6 @@ impl Camera {
                     reason: panic.to_string(),
                 })
             })
-    }
-
-    /// Lets the gate judge a picture, if streaming is still wanted; what it admits becomes frames.
-    async fn take(&self, picture: Picture, gate: &mut dyn Gate) {
-        let orders = self.orders.borrow().clone();
-        let Some(assignment) = orders.active() else {
-            return;
-        };
-        if self.begins(orders.epoch) {
-            // What the gate holds was taken for another epoch.
-            self.outbox.gated(gate.finish());
-        }
-        self.newest.send_replace(Some(Snapshot {
-            picture: Picture {
-                luma: None,
-                ..picture.clone()
-            },
-            assignment: Some(assignment.clone()),
-            epoch: orders.epoch,
-        }));
-        let Verdict { admitted, gated } = gate.judge(picture);
-        self.outbox.gated(gated);
-        let mut admitted = Admitted {
-            pictures: admitted.into_iter(),
-            outbox: &self.outbox,
-        };
-        for picture in admitted.pictures.by_ref() {
-            self.append(picture, assignment, orders.epoch).await;
-        }
-    }
-
-    /// A picture that the gate admitted becomes a frame.
-    async fn append(&self, picture: Picture, assignment: &Assignment, epoch: u64) {
-        let frame = Frame {
-            id: FrameId {
-                agent: self.name.agent.clone(),
-                camera: self.name.camera.clone(),
-                epoch,
-                sequence: self.next_sequence(),
-            },
-            captured_at: picture.captured_at,
-            section: assignment.section.clone(),
-            event: assignment.event,
-            image: picture.jpeg,
-            extra_info: assignment.extra_info.clone(),
-            trace: Frame::new_trace(),
-        };
-        self.outbox.append(frame).await;
-    }
-
-    /// Counts a picture of this epoch; whether it is the first.
-    fn begins(&self, epoch: u64) -> bool {
-        let mut progress = self.progress.lock().unwrap_or_else(PoisonError::into_inner);
-        let begins = progress.epoch != epoch;
-        if begins {
-            *progress = Progress {
-                epoch,
-                ..Progress::default()
-            };
-        }
-        progress.cycle += 1;
-        begins
-    }
-
-    fn next_sequence(&self) -> u64 {
-        let mut progress = self.progress.lock().unwrap_or_else(PoisonError::into_inner);
-        progress.sequence += 1;
-        progress.sequence
-    }
-}
-
-/// Pictures on their way from the gate to the outbox. Those that do not get there, because the stream ends meanwhile, are
-/// counted as kept back.
-struct Admitted<'a> {
-    pictures: std::vec::IntoIter<Picture>,
-    outbox: &'a Outbox,
-}
-
-impl Drop for Admitted<'_> {
-    fn drop(&mut self) {
-        self.outbox.gated(self.pictures.len() as u64);
     }
 }
 

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::{
     book::{Book, Entry},
-    history::{Epoch, History, Run, State},
+    history::{History, State},
 };
 
 /// How a frame was settled.

@@ -87,6 +87,7 @@ impl Book {
     /// Frames that the history says are spooled; the totals say the same.
     #[must_use]
     pub fn spooled(&self) -> u64 {
-        self.history.spooled().map(|(_, run)| run.frames()).sum()
+        let runs = self.history.spooled();
+        runs.map(|(_, run)| run.end() - run.start() + 1).sum()
     }
 }

@@ -3,6 +3,9 @@
 //! Bounded: of what is settled, the newest [`EPOCHS`] and [`RUNS`] are kept. Everything up to the *floor* is settled and
 //! forgotten; frames that are still spooled are never below it.
 
+use std::{collections::BTreeMap, ops::RangeInclusive};
+
+use airside_core::{Run, Runs};
 use serde::{Deserialize, Serialize};
 
 use super::{DropReason, Fate, ShedReason};
@@ -53,40 +56,12 @@ impl From<Fate> for State {
     }
 }
 
-/// Frames of one state, without a gap.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Run {
-    /// First sequence.
-    pub first: u64,
-    /// Last sequence.
-    pub last: u64,
-    /// Their state.
-    #[serde(flatten)]
-    pub state: State,
-}
-
-impl Run {
-    /// How many frames.
-    #[must_use]
-    pub fn frames(&self) -> u64 {
-        self.last - self.first + 1
-    }
-}
-
-/// The frames of one epoch.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Epoch {
-    /// Which.
-    pub epoch: u64,
-    /// In order, neighbours of different states.
-    pub runs: Vec<Run>,
-}
-
 /// The frames of all epochs that are remembered.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct History {
     floor: Age,
-    epochs: Vec<Epoch>,
+    #[serde(with = "stored")]
+    epochs: BTreeMap<u64, Runs<State>>,
 }
 
 /// What a change of state found.
@@ -99,10 +74,9 @@ pub struct Found {
 }
 
 impl History {
-    /// The epochs in order.
-    #[must_use]
-    pub fn epochs(&self) -> &[Epoch] {
-        &self.epochs
+    /// The epochs in order, each with what became of its frames.
+    pub fn epochs(&self) -> impl Iterator<Item = (u64, &Runs<State>)> {
+        self.epochs.iter().map(|(epoch, runs)| (*epoch, runs))
     }
 
     /// Everything up to this frame is settled and forgotten; (0, 0) when nothing is.
@@ -117,20 +91,14 @@ impl History {
         if (epoch, sequence) <= self.floor {
             return Some(State::Acknowledged);
         }
-        let at = self
-            .epochs
-            .binary_search_by_key(&epoch, |its| its.epoch)
-            .ok()?;
-        let runs = &self.epochs[at].runs;
-        let run = runs.get(runs.partition_point(|run| run.last < sequence))?;
-        (run.first <= sequence).then_some(run.state)
+        self.epochs.get(&epoch)?.get(sequence).copied()
     }
 
-    /// All frames that are not yet settled, oldest first.
-    pub fn spooled(&self) -> impl Iterator<Item = (u64, Run)> + '_ {
-        self.epochs.iter().flat_map(|its| {
-            let spooled = its.runs.iter().filter(|run| run.state == State::Spooled);
-            spooled.map(|run| (its.epoch, *run))
+    /// All frames that are not yet settled, oldest first: epoch, first and last sequence of each run.
+    pub fn spooled(&self) -> impl Iterator<Item = (u64, RangeInclusive<u64>)> + '_ {
+        self.epochs().flat_map(|(epoch, runs)| {
+            let spooled = runs.iter().filter(|run| *run.state == State::Spooled);
+            spooled.map(move |run| (epoch, run.first..=run.last))
         })
     }
 
@@ -145,15 +113,26 @@ impl History {
         if epoch < self.floor.0 || first > last || last == u64::MAX {
             return Found::default();
         }
-        let at = match self.epochs.binary_search_by_key(&epoch, |its| its.epoch) {
-            Ok(at) => at,
-            Err(at) => {
-                let runs = Vec::new();
-                self.epochs.insert(at, Epoch { epoch, runs });
-                at
-            }
+        let runs = self.epochs.entry(epoch).or_default();
+        let known = |run: Run<&State>| Run {
+            first: run.first,
+            last: run.last,
+            state: *run.state,
         };
-        let found = overlay(&mut self.epochs[at].runs, Run { first, last, state });
+        let known: Vec<_> = runs.within(first..=last).map(known).collect();
+        let mut found = Found {
+            unknown: last - first + 1,
+            spooled: 0,
+        };
+        runs.set(first..=last, state);
+        for run in known {
+            found.unknown -= run.count();
+            if run.state == State::Spooled {
+                found.spooled += run.count();
+            } else {
+                runs.set(run.first..=run.last, run.state);
+            }
+        }
         self.forget();
         found
     }
@@ -161,74 +140,80 @@ impl History {
     /// Forgets the oldest that is settled, where there is more than is to be kept.
     fn forget(&mut self) {
         while self.epochs.len() > EPOCHS || self.runs() > RUNS {
-            let Some(oldest) = self.epochs.first_mut() else {
+            let Some(mut oldest) = self.epochs.first_entry() else {
                 return;
             };
-            match oldest.runs.first() {
-                Some(run) if run.state == State::Spooled => return,
-                Some(run) => {
-                    self.floor = (oldest.epoch, run.last);
-                    oldest.runs.remove(0);
-                }
+            let (epoch, runs) = (*oldest.key(), oldest.get_mut());
+            let first = runs.iter().next();
+            if first.is_some_and(|run| *run.state == State::Spooled) {
+                return;
+            }
+            match runs.pop_first() {
+                Some(run) => self.floor = (epoch, run.last),
                 None => {
-                    self.floor = (oldest.epoch, u64::MAX);
-                    self.epochs.remove(0);
+                    oldest.remove();
+                    self.floor = (epoch, u64::MAX);
                 }
             }
         }
     }
 
     fn runs(&self) -> usize {
-        self.epochs.iter().map(|its| its.runs.len()).sum()
+        self.epochs.values().map(Runs::len).sum()
     }
 }
 
-/// Lays a run over what is there: unknown frames take its state, and so do spooled ones.
-fn overlay(runs: &mut Vec<Run>, new: Run) -> Found {
-    let begin = runs.partition_point(|run| run.last < new.first);
-    let end = runs.partition_point(|run| run.first <= new.last);
-    let mut found = Found::default();
-    let mut changed = Runs::default();
-    let mut next = new.first;
-    for run in &runs[begin..end] {
-        let (from, to) = (run.first.max(new.first), run.last.min(new.last));
-        changed.push(run.first, new.first - 1, run.state);
-        found.unknown += changed.push(next, from - 1, new.state);
-        if run.state == State::Spooled {
-            found.spooled += changed.push(from, to, new.state);
-        } else {
-            changed.push(from, to, run.state);
-        }
-        changed.push(new.last + 1, run.last, run.state);
-        next = to + 1;
-    }
-    found.unknown += changed.push(next, new.last, new.state);
-    // The neighbours may be of the same state now.
-    let (begin, end) = (begin.saturating_sub(1), (end + 1).min(runs.len()));
-    let mut merged = Runs::default();
-    let kept_before = &runs[begin..runs.partition_point(|run| run.last < new.first)];
-    let kept_after = &runs[runs.partition_point(|run| run.first <= new.last)..end];
-    for run in kept_before.iter().chain(&changed.0).chain(kept_after) {
-        merged.push(run.first, run.last, run.state);
-    }
-    runs.splice(begin..end, merged.0);
-    found
-}
+/// As a checkpoint of the book holds it: what is written stays readable.
+mod stored {
+    use std::collections::BTreeMap;
 
-#[derive(Default)]
-struct Runs(Vec<Run>);
+    use airside_core::Runs;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-impl Runs {
-    /// Adds a run, unless it is empty, and merges it with the one before. Returns its length.
-    fn push(&mut self, first: u64, last: u64, state: State) -> u64 {
-        if first > last {
-            return 0;
-        }
-        match self.0.last_mut() {
-            Some(before) if before.state == state && before.last + 1 == first => before.last = last,
-            _ => self.0.push(Run { first, last, state }),
-        }
-        last - first + 1
+    use super::State;
+
+    #[derive(Serialize, Deserialize)]
+    struct Epoch {
+        epoch: u64,
+        runs: Vec<Run>,
+    }
+
+    #[derive(Serialize, Deserialize)]
+    struct Run {
+        first: u64,
+        last: u64,
+        #[serde(flatten)]
+        state: State,
+    }
+
+    pub(super) fn serialize<S: Serializer>(
+        epochs: &BTreeMap<u64, Runs<State>>,
+        to: S,
+    ) -> Result<S::Ok, S::Error> {
+        let run = |run: airside_core::Run<&State>| Run {
+            first: run.first,
+            last: run.last,
+            state: *run.state,
+        };
+        to.collect_seq(epochs.iter().map(|(epoch, runs)| Epoch {
+            epoch: *epoch,
+            runs: runs.iter().map(run).collect(),
+        }))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        from: D,
+    ) -> Result<BTreeMap<u64, Runs<State>>, D::Error> {
+        let epochs = Vec::<Epoch>::deserialize(from)?;
+        let run = |run: Run| airside_core::Run {
+            first: run.first,
+            last: run.last,
+            state: run.state,
+        };
+        let epochs = epochs.into_iter();
+        Ok(epochs
+            .map(|its| (its.epoch, its.runs.into_iter().map(run).collect()))
+            .collect())
     }
 }
 
@@ -271,14 +256,9 @@ mod tests {
                     }
                 }
                 prop_assert_eq!(history.set(epoch, first, first + more, state), wanted);
-                for its in history.epochs() {
-                    for pair in its.runs.windows(2) {
-                        let apart = pair[0].last + 1 < pair[1].first;
-                        prop_assert!(pair[0].last < pair[1].first, "{:?}", pair);
-                        prop_assert!(apart || pair[0].state != pair[1].state, "{:?}", pair);
-                    }
-                }
             }
+            let text = serde_json::to_string(&history).unwrap();
+            prop_assert_eq!(&serde_json::from_str::<History>(&text).unwrap(), &history);
             for epoch in 1..4 {
                 for sequence in 1..80 {
                     prop_assert_eq!(history.state((epoch, sequence)), frames.get(&(epoch, sequence)).copied());
@@ -288,12 +268,20 @@ mod tests {
     }
 
     #[test]
+    fn what_is_written_stays_readable() {
+        let text = r#"{"floor":[3,4],"epochs":[{"epoch":5,"runs":[{"first":1,"last":9,"state":"acknowledged"},{"first":10,"last":12,"state":"shed","reason":"full"}]}]}"#;
+        let history: History = serde_json::from_str(text).unwrap();
+        assert_eq!(history.state((5, 11)), Some(SHED));
+        assert_eq!(serde_json::to_string(&history).unwrap(), text);
+    }
+
+    #[test]
     fn forgets_the_oldest_that_is_settled_and_never_what_is_spooled() {
         let mut history = History::default();
         for epoch in 1..=100 {
             history.set(epoch, 1, 9, State::Acknowledged);
         }
-        assert_eq!(history.epochs().len(), EPOCHS);
+        assert_eq!(history.epochs().count(), EPOCHS);
         assert_eq!(history.state((3, 5)), Some(State::Acknowledged));
         assert_eq!(history.state((101, 1)), None);
         assert_eq!(history.set(3, 5, 5, State::Spooled), Found::default());

@@ -12,6 +12,7 @@ use std::{
 use airside_core::{Event, FrameId};
 use bytes::Bytes;
 use proptest::prelude::*;
+use tokio::time::Instant;
 
 use super::*;
 use crate::spool::{

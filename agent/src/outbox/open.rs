@@ -193,7 +193,7 @@ impl Inner {
         self.files.damages += found.unreadable.len() as u64;
         let missing: Vec<_> = self.book.history.spooled().collect();
         for (epoch, run) in missing {
-            let ages = (run.first..=run.last).map(|sequence| (epoch, sequence));
+            let ages = run.map(|sequence| (epoch, sequence));
             let missing: Vec<Age> = ages.filter(|age| !self.lanes.holds(*age)).collect();
             let (corrupt, lost): (Vec<_>, Vec<_>) =
                 missing.into_iter().partition(|age| found.damaged(*age));

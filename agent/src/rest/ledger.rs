@@ -2,16 +2,19 @@
 
 use std::collections::BTreeMap;
 
-use airside_core::ledger::{AgentCamera, AgentLedger, Counts, Epoch, Fate, Place, Stretch};
-use axum::{Json, extract::State};
+use airside_core::{
+    Run, Runs,
+    ledger::{AgentCamera, AgentLedger, Counts, Epoch, Fate, Place, Stretch},
+};
+use axum::{Json, extract};
 
 use crate::{
     camera::Camera,
     cameras::Cameras,
-    ledger::{self, DropReason, Ledger, Run, ShedReason},
+    ledger::{DropReason, Ledger, ShedReason, State},
 };
 
-pub(super) async fn ledger(State(cameras): State<Cameras>) -> Json<AgentLedger> {
+pub(super) async fn ledger(extract::State(cameras): extract::State<Cameras>) -> Json<AgentLedger> {
     let cameras = cameras.all();
     let agent = cameras.first().map(|camera| camera.name().agent.clone());
     Json(AgentLedger {
@@ -28,7 +31,7 @@ fn side(camera: &Camera) -> AgentCamera {
         camera: camera.name().camera.clone(),
         counts: counts(&totals, spool.total()),
         forgotten: (epoch > 0).then_some(Place { epoch, sequence }),
-        epochs: history.epochs().iter().map(told).collect(),
+        epochs: history.epochs().map(told).collect(),
     }
 }
 
@@ -61,19 +64,19 @@ fn named<const N: usize>(figures: [(&str, u64); N]) -> BTreeMap<String, u64> {
         .into()
 }
 
-fn told(epoch: &ledger::Epoch) -> Epoch<Fate> {
+fn told((epoch, runs): (u64, &Runs<State>)) -> Epoch<Fate> {
     Epoch {
-        epoch: epoch.epoch,
-        runs: epoch.runs.iter().map(stretch).collect(),
+        epoch,
+        runs: runs.iter().map(stretch).collect(),
     }
 }
 
-fn stretch(run: &Run) -> Stretch<Fate> {
-    let (state, reason) = match run.state {
-        ledger::State::Spooled => (Fate::Spooled, None),
-        ledger::State::Acknowledged => (Fate::Acknowledged, None),
-        ledger::State::Shed(reason) => (Fate::Shed, Some(reason.as_str())),
-        ledger::State::Dropped(reason) => (Fate::Dropped, Some(reason.as_str())),
+fn stretch(run: Run<&State>) -> Stretch<Fate> {
+    let (state, reason) = match *run.state {
+        State::Spooled => (Fate::Spooled, None),
+        State::Acknowledged => (Fate::Acknowledged, None),
+        State::Shed(reason) => (Fate::Shed, Some(reason.as_str())),
+        State::Dropped(reason) => (Fate::Dropped, Some(reason.as_str())),
     };
     Stretch {
         first: run.first,

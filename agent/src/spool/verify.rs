@@ -153,15 +153,15 @@ impl Disk {
 
 fn spooled(book: &Book) -> impl Iterator<Item = Age> + '_ {
     let runs = book.history.spooled();
-    runs.flat_map(|(epoch, run)| (run.first..=run.last).map(move |sequence| (epoch, sequence)))
+    runs.flat_map(|(epoch, run)| run.map(move |sequence| (epoch, sequence)))
 }
 
 /// Whether the totals are the sums of the single frames, as far as these are remembered.
 fn sums(book: &Book) -> Vec<String> {
     let mut sums = BTreeMap::new();
-    for its in book.history.epochs() {
-        for run in &its.runs {
-            *sums.entry(run.state.name()).or_insert(0) += run.frames();
+    for (_, runs) in book.history.epochs() {
+        for run in runs.iter() {
+            *sums.entry(run.state.name()).or_insert(0) += run.count();
         }
     }
     let sum = |name: &str| sums.get(name).copied().unwrap_or_default();

@@ -62,6 +62,37 @@ impl<T: Clone + PartialEq> Runs<T> {
         })
     }
 
+    /// How many runs there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.runs.len()
+    }
+
+    /// What is known of these numbers, as runs in order that do not go beyond them.
+    pub fn within(&self, numbers: RangeInclusive<u64>) -> impl Iterator<Item = Run<&T>> {
+        let (first, last) = numbers.into_inner();
+        // The one that began before may reach into them.
+        let before = self.runs.range(..first).next_back();
+        let from = match before.filter(|(_, (end, _))| *end >= first) {
+            Some((start, _)) => *start,
+            None => first,
+        };
+        // An empty range of a map is no error only if it is not the wrong way round.
+        let touched = self.runs.range(from..=last.max(from));
+        let touched = touched.take_while(move |(start, _)| first <= last && **start <= last);
+        touched.map(move |(start, (end, state))| Run {
+            first: *start.max(&first),
+            last: *end.min(&last),
+            state,
+        })
+    }
+
+    /// Forgets the lowest run.
+    pub fn pop_first(&mut self) -> Option<Run<T>> {
+        let (first, (last, state)) = self.runs.pop_first()?;
+        Some(Run { first, last, state })
+    }
+
     /// The highest number of which something is known.
     #[must_use]
     pub fn highest(&self) -> Option<u64> {
@@ -201,9 +232,20 @@ mod tests {
                 prop_assert_eq!(&listed, &single);
                 prop_assert_eq!(runs.highest(), single.last_key_value().map(|(number, _)| *number));
             }
-            for number in asked {
-                prop_assert_eq!(runs.get(number), single.get(&number));
+            for pair in asked.chunks(2) {
+                prop_assert_eq!(runs.get(pair[0]), single.get(&pair[0]));
+                let within: Vec<_> = runs.within(pair[0]..=pair[1]).collect();
+                let numbers = within.iter().flat_map(|run| run.first..=run.last);
+                let known = single.keys().filter(|number| (pair[0]..=pair[1]).contains(*number));
+                prop_assert!(numbers.eq(known.copied()), "{within:?}");
+                for run in within {
+                    prop_assert_eq!(single.get(&run.first), Some(run.state));
+                }
             }
+            let first = runs.iter().next().map(|run| (run.first, run.last));
+            let len = runs.len();
+            prop_assert_eq!(runs.pop_first().map(|run| (run.first, run.last)), first);
+            prop_assert_eq!(runs.len(), len.saturating_sub(1));
         }
     }
 

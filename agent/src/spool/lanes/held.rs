@@ -1,0 +1,46 @@
+//! One frame in a lane.
+
+use std::time::Instant;
+
+use airside_core::Timestamp;
+
+use crate::frame::Frame;
+
+/// Where a frame is on disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// Number of its segment.
+    pub segment: u64,
+    /// First byte of its record.
+    pub offset: u32,
+    /// Bytes of its record.
+    pub length: u32,
+}
+
+/// A frame and where it is: in memory, on disk, or both.
+#[derive(Clone, Debug)]
+pub struct Held {
+    /// When it was captured.
+    pub captured_at: Timestamp,
+    /// When this process took it in; `None` if an earlier one did.
+    pub taken_in: Option<Instant>,
+    /// In memory.
+    pub frame: Option<Box<Frame>>,
+    /// On disk.
+    pub place: Option<Place>,
+}
+
+impl Held {
+    pub(super) fn fleeting(&self) -> Option<usize> {
+        let frame = self.frame.as_ref().filter(|_| self.place.is_none())?;
+        Some(frame.image.len())
+    }
+
+    /// What is on disk need not be in memory.
+    pub(super) fn rest(mut self) -> Self {
+        if self.place.is_some() {
+            self.frame = None;
+        }
+        self
+    }
+}

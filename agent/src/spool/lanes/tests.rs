@@ -1,0 +1,137 @@
+//! Lanes in memory.
+
+use airside_core::Event;
+use bytes::Bytes;
+
+use super::*;
+
+fn frame(sequence: u64, size: usize) -> Frame {
+    Frame {
+        id: FrameId {
+            agent: "agent".to_owned(),
+            camera: "1".to_owned(),
+            epoch: 1,
+            sequence,
+        },
+        captured_at: Timestamp::from_micros(0),
+        section: "1".parse().unwrap(),
+        event: Event::Exit,
+        image: Bytes::from(vec![0; size]),
+        extra_info: String::new(),
+        trace: Frame::new_trace(),
+    }
+}
+
+/// Returns how many frames had to go for it.
+fn append(lanes: &mut Lanes, sequence: u64, size: usize) -> usize {
+    let held = Held {
+        captured_at: Timestamp::from_micros(0),
+        taken_in: None,
+        frame: Some(Box::new(frame(sequence, size))),
+        place: None,
+    };
+    lanes.append((1, sequence), held);
+    std::iter::from_fn(|| lanes.remove_excess()).count()
+}
+
+fn lanes(frames: usize, bytes: usize, appended: u64) -> Lanes {
+    let mut lanes = Lanes::new(Limits { frames, bytes });
+    for sequence in 1..=appended {
+        append(&mut lanes, sequence, 10);
+    }
+    lanes
+}
+
+fn drain(lanes: &mut Lanes, lane: Lane) -> Vec<u64> {
+    std::iter::from_fn(|| lanes.next(lane).map(|((_, sequence), _)| sequence)).collect()
+}
+
+#[test]
+fn the_newest_are_live_and_the_rest_follows_oldest_first() {
+    let mut lanes = lanes(100, 10_000, 12);
+    assert_eq!(drain(&mut lanes, Lane::Live), [5, 6, 7, 8, 9, 10, 11, 12]);
+    assert_eq!(drain(&mut lanes, Lane::Backlog), [1, 2, 3, 4]);
+}
+
+#[test]
+fn memory_is_bounded_by_count_and_by_size() {
+    let mut by_count = lanes(10, 10_000, 9);
+    assert_eq!(by_count.next(Lane::Backlog).unwrap().0, (1, 1));
+    assert_eq!(append(&mut by_count, 10, 10), 0);
+    assert_eq!(append(&mut by_count, 11, 10), 1);
+    // 1 is in flight, 2 was the oldest that was not.
+    by_count.restore();
+    assert_eq!(drain(&mut by_count, Lane::Backlog), [1, 3]);
+
+    let mut by_size = lanes(100, 100, 10);
+    assert_eq!(append(&mut by_size, 11, 25), 3);
+    assert_eq!(
+        append(&mut by_size, 12, 101),
+        9,
+        "one that is too large goes itself"
+    );
+    assert_eq!(by_size.counts().total(), 0);
+}
+
+#[test]
+fn what_is_on_disk_is_in_memory_only_while_it_is_live() {
+    let mut lanes = Lanes::new(Limits {
+        frames: 1,
+        bytes: 1,
+    });
+    for sequence in 1..=LIVE as u64 + 1 {
+        let held = Held {
+            captured_at: Timestamp::from_micros(0),
+            taken_in: None,
+            frame: Some(Box::new(frame(sequence, 10))),
+            place: Some(Place {
+                segment: 1,
+                offset: 0,
+                length: 10,
+            }),
+        };
+        lanes.append((1, sequence), held);
+        assert_eq!(lanes.remove_excess(), None);
+    }
+    assert!(lanes.next(Lane::Backlog).unwrap().1.frame.is_none());
+    let (age, live) = lanes.next(Lane::Live).unwrap();
+    assert!(live.frame.is_some());
+    lanes.put_back(age);
+    let (again, read) = lanes.next(Lane::Backlog).unwrap();
+    assert_eq!((again, read.frame.is_none()), (age, true));
+    let id = live.frame.unwrap().id;
+    assert!(lanes.settle(&id).is_none(), "it has not been read again");
+    lanes.identify(age, &id);
+    assert!(lanes.settle(&id).is_some());
+}
+
+#[test]
+fn deferred_often_waits_longest() {
+    let mut lanes = lanes(100, 10_000, 3);
+    assert_eq!(drain(&mut lanes, Lane::Live), [1, 2, 3]);
+    for sequence in [3, 2, 1] {
+        assert_eq!(lanes.defer(&frame(sequence, 0).id), Some(Lane::Live));
+    }
+    let (_, first) = lanes.next(Lane::Backlog).unwrap();
+    assert_eq!(lanes.defer(&first.frame.unwrap().id), Some(Lane::Backlog));
+    assert_eq!(drain(&mut lanes, Lane::Backlog), [2, 3, 1]);
+}
+
+#[test]
+fn only_what_is_in_flight_is_settled_and_once() {
+    let mut lanes = lanes(100, 10_000, 1);
+    let id = frame(1, 0).id;
+    assert!(lanes.settle(&id).is_none());
+    lanes.next(Lane::Live).unwrap();
+    let stranger = FrameId {
+        camera: "2".to_owned(),
+        ..id.clone()
+    };
+    assert!(lanes.settle(&stranger).is_none());
+    assert_eq!(lanes.settle(&id).unwrap().0, Lane::Live);
+    assert!(lanes.settle(&id).is_none());
+    assert_eq!(
+        (lanes.counts(), lanes.fleeting.bytes),
+        (Counts::default(), 0)
+    );
+}
