@@ -7,7 +7,6 @@ use std::{
     time::Duration,
 };
 
-use airside_core::Timestamp;
 use airside_runtime::Metrics as Registry;
 use prometheus_client::{
     encoding::{
@@ -269,7 +268,6 @@ impl Export {
 
 /// All outboxes together, each at one moment.
 fn total(outboxes: &[Arc<Outbox>]) -> Snapshot {
-    let now = Timestamp::now().as_micros();
     let mut all = Snapshot::default();
     for outbox in outboxes {
         let (ledger, its) = outbox.balance();
@@ -279,9 +277,7 @@ fn total(outboxes: &[Arc<Outbox>]) -> Snapshot {
         all.counts.backlog += its.backlog;
         all.counts.in_flight += its.in_flight;
         all.bytes += storage.bytes;
-        let age = storage.oldest.map(|then| now - then.as_micros());
-        let age = Duration::from_micros(age.unwrap_or_default().max(0).unsigned_abs());
-        all.oldest = all.oldest.max(age);
+        all.oldest = all.oldest.max(storage.oldest.unwrap_or_default());
         all.degraded += u64::from(storage.trouble.is_some());
         all.damaged += storage.damaged;
     }

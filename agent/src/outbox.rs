@@ -37,7 +37,7 @@ pub use self::{
 use crate::{
     frame::Frame,
     ledger::{Book, DropReason, Entry, Fate, History, Ledger, ShedReason},
-    spool::{Counts, Lane, Limits},
+    spool::{Counts, Lane, Limits, clock::Clock},
 };
 
 /// What the collector did with a frame.
@@ -58,6 +58,7 @@ pub struct Outbox {
     inner: Mutex<Inner>,
     changed: Notify,
     disk: Option<Arc<Disk>>,
+    clock: Arc<Clock>,
     room: watch::Sender<bool>,
     keeper: Mutex<Option<Keeper>>,
 }
@@ -66,14 +67,15 @@ impl Outbox {
     /// In memory, with an empty ledger.
     #[must_use]
     pub fn new(limits: Limits) -> Self {
-        Self::of(Inner::new(limits, Book::default()), None)
+        Self::of(Inner::new(limits, Book::default()), None, Arc::default())
     }
 
-    fn of(inner: Inner, disk: Option<Disk>) -> Self {
+    fn of(inner: Inner, disk: Option<Disk>, clock: Arc<Clock>) -> Self {
         Self {
             inner: Mutex::new(inner),
             changed: Notify::new(),
             disk: disk.map(Arc::new),
+            clock,
             room: watch::Sender::new(true),
             keeper: Mutex::default(),
         }
@@ -205,8 +207,10 @@ impl Outbox {
     }
 
     fn put(&self, frame: Frame) {
-        let place = self.disk.as_ref().and_then(|disk| self.store(disk, &frame));
-        self.lock().append(frame, place);
+        let taken_in = self.clock.now();
+        let disk = self.disk.as_ref();
+        let place = disk.and_then(|disk| self.store(disk, &frame, taken_in));
+        self.lock().append(frame, taken_in, place);
         self.tell_room();
         self.changed.notify_one();
     }

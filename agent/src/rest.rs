@@ -8,7 +8,7 @@ pub mod settings;
 
 use std::sync::Arc;
 
-use airside_core::{Event, SectionId, Timestamp};
+use airside_core::{Event, SectionId};
 use airside_runtime::{
     Problem,
     extract::{Body, Query, from_json},
@@ -215,16 +215,10 @@ impl CameraState {
             damaged: vitals.damaged,
             clock_offset_seconds: vitals.clock_offset.map(|micros| micros as f64 / 1e6),
             link_seconds: camera.link_for().as_secs(),
-            oldest_seconds: storage.oldest.map(seconds_since),
+            oldest_seconds: storage.oldest.map(|waited| waited.as_secs()),
             spool: Spool::from(&storage),
         }
     }
-}
-
-/// By this machine's clock; what seems to come from the future is new.
-fn seconds_since(time: Timestamp) -> u64 {
-    let micros = Timestamp::now().as_micros() - time.as_micros();
-    micros.max(0).unsigned_abs() / 1_000_000
 }
 
 #[derive(Clone, Copy, Debug, Default, Deserialize)]

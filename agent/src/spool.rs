@@ -15,9 +15,10 @@
 //! ```
 //!
 //! With a state directory frames are on disk before they are sent ([`segments`]), and every change of the ledger is
-//! before it shows ([`journal`]); the [`Outbox`](crate::outbox::Outbox) keeps both and the lanes in step.
+//! before it shows ([`journal`]); how long each has waited tells a [`clock`] that nobody sets; the [`Outbox`](crate::outbox::Outbox) keeps both and the lanes in step.
 
 pub mod cipher;
+pub mod clock;
 pub mod directory;
 pub mod journal;
 pub mod lanes;

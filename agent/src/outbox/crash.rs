@@ -54,7 +54,7 @@ pub(crate) fn options(directory: Directory, size: usize) -> Options {
             frames: 100,
             bytes: 1 << 20,
         },
-        state: None,
+        clock: Arc::default(),
     }
 }
 

@@ -1,8 +1,6 @@
 //! The outbox on disk: makes room, and copes with a disk that is full, fails, or is taken away.
 
-use std::{io, sync::Arc, time::Duration};
-
-use airside_core::Timestamp;
+use std::{io, time::Duration};
 
 use super::{Inner, Outbox};
 use crate::{
@@ -13,7 +11,6 @@ use crate::{
         lanes::Place,
         segments::Segments,
         settings::Policy,
-        state::StateDirectory,
     },
 };
 
@@ -27,8 +24,6 @@ pub(super) struct Disk {
     pub(super) policy: Policy,
     /// How often the disk is told to keep what was written; zero for at every frame.
     pub(super) sync: Duration,
-    /// Kept for as long as the spool is used.
-    pub(super) _state: Option<Arc<StateDirectory>>,
 }
 
 /// How a spool is stored.
@@ -40,8 +35,8 @@ pub struct Storage {
     pub bytes: u64,
     /// Most bytes on disk.
     pub limit: u64,
-    /// When the oldest frame was captured.
-    pub oldest: Option<Timestamp>,
+    /// For how long the oldest frame has waited.
+    pub oldest: Option<Duration>,
     /// Why the disk is not used at present.
     pub trouble: Option<String>,
     /// Segments in which frames could not be read, since the process started.
@@ -59,7 +54,7 @@ impl Outbox {
             disk: self.disk.is_some(),
             bytes: inner.files.bytes,
             limit: self.disk.as_ref().map_or(0, |disk| disk.size),
-            oldest: inner.lanes.oldest(),
+            oldest: inner.lanes.oldest().map(|then| self.clock.since(then)),
             trouble: inner.trouble.clone(),
             damaged: inner.files.damages,
             room,
@@ -67,7 +62,7 @@ impl Outbox {
     }
 
     /// Writes a frame to the disk; `None` if it has to stay in memory.
-    pub(super) fn store(&self, disk: &Disk, frame: &Frame) -> Option<Place> {
+    pub(super) fn store(&self, disk: &Disk, frame: &Frame, taken_in: i64) -> Option<Place> {
         {
             let inner = self.lock();
             if inner.closed || inner.trouble.is_some() {
@@ -80,7 +75,7 @@ impl Outbox {
             && self.free(disk)
         {}
         loop {
-            match disk.write(frame) {
+            match disk.write(frame, taken_in) {
                 Ok(place) => return Some(place),
                 Err(error) if is_full(&error) && disk.policy == Policy::DropOldest => {
                     if self.free(disk) {
@@ -111,6 +106,7 @@ impl Outbox {
         if self.lock().closed {
             return;
         }
+        self.clock.keep();
         self.expire(disk);
         self.sweep(disk);
         let troubled = self.lock().trouble.is_some();
@@ -146,8 +142,10 @@ impl Outbox {
 
     /// Gives up what has waited for too long.
     fn expire(&self, disk: &Disk) {
+        let age = i64::try_from(disk.age.as_millis()).unwrap_or(i64::MAX);
+        let since = self.clock.now().saturating_sub(age);
         let mut inner = self.lock();
-        while let Some(age) = inner.lanes.expired(disk.age) {
+        while let Some(age) = inner.lanes.expired(since) {
             let held = inner.lanes.remove(age);
             inner.settle(&[age], Fate::Shed(ShedReason::Age));
             inner.files.release(held.and_then(|held| held.place));
@@ -215,13 +213,13 @@ impl Outbox {
         }
         let waiting = self.lock().lanes.fleeting();
         for age in waiting {
-            let Some(frame) = self.lock().lanes.fleeting_frame(age) else {
+            let Some((frame, taken_in)) = self.lock().lanes.fleeting_frame(age) else {
                 continue;
             };
             if !self.make_room(disk, frame.image.len() as u64) {
                 return Err(io::ErrorKind::StorageFull.into());
             }
-            let place = disk.write(&frame)?;
+            let place = disk.write(&frame, taken_in)?;
             let mut inner = self.lock();
             inner.files.hold(age, place);
             if !inner.lanes.stored(age, place) {
@@ -246,8 +244,8 @@ impl Outbox {
 }
 
 impl Disk {
-    fn write(&self, frame: &Frame) -> io::Result<Place> {
-        let place = self.segments.write(frame)?;
+    fn write(&self, frame: &Frame, taken_in: i64) -> io::Result<Place> {
+        let place = self.segments.write(frame, taken_in)?;
         if self.sync.is_zero() {
             self.segments.sync()?;
         }

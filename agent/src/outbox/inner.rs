@@ -34,7 +34,7 @@ impl Inner {
         }
     }
 
-    pub(super) fn append(&mut self, frame: Frame, place: Option<Place>) {
+    pub(super) fn append(&mut self, frame: Frame, taken_in: i64, place: Option<Place>) {
         let age @ (epoch, sequence) = (frame.id.epoch, frame.id.sequence);
         if self.closed && place.is_none() {
             return self.settle(&[age], Fate::Dropped(DropReason::Shutdown));
@@ -48,8 +48,7 @@ impl Inner {
             self.files.hold(age, place);
         }
         let held = Held {
-            captured_at: frame.captured_at,
-            taken_in: Some(std::time::Instant::now()),
+            taken_in,
             frame: Some(Box::new(frame)),
             place,
         };

@@ -7,14 +7,13 @@
 
 use std::{io, path::Path, sync::Arc};
 
-use airside_core::Timestamp;
-
 use super::{Inner, Outbox, disk::Disk};
 use crate::{
     ledger::{DropReason, Entry, Fate, State, history::Age},
     spool::{
         Limits,
         cipher::{Key, KeyError},
+        clock::Clock,
         directory::Directory,
         journal::{self, Journal},
         lanes::Place,
@@ -28,6 +27,7 @@ use crate::{
 #[derive(Clone)]
 pub struct Spools {
     state: Option<Arc<StateDirectory>>,
+    clock: Arc<Clock>,
     key: Option<Key>,
     settings: Settings,
     limits: Limits,
@@ -51,8 +51,14 @@ impl Spools {
             ),
         }
         let key = settings.key_file.as_deref().map(Key::read).transpose()?;
+        let state = state.map(Arc::new);
+        let clock = match &state {
+            Some(state) => Clock::open(Arc::clone(state), settings.age / 2),
+            None => Clock::new(),
+        };
         Ok(Self {
-            state: state.map(Arc::new),
+            state,
+            clock: Arc::new(clock),
             key,
             settings: settings.clone(),
             limits,
@@ -73,7 +79,7 @@ impl Spools {
             key: self.key.clone(),
             settings: self.settings.clone(),
             limits: self.limits,
-            state: Some(Arc::clone(state)),
+            clock: Arc::clone(&self.clock),
         })?;
         outbox
             .keep()
@@ -92,8 +98,8 @@ pub struct Options {
     pub settings: Settings,
     /// Bounds of what is in memory while the disk fails.
     pub limits: Limits,
-    /// Kept for as long as the spool is used.
-    pub state: Option<Arc<StateDirectory>>,
+    /// Tells for how long frames have waited.
+    pub clock: Arc<Clock>,
 }
 
 /// A spool that cannot be opened. Nothing was changed.
@@ -140,6 +146,7 @@ impl Outbox {
         }
         let mut inner = Inner::new(options.limits, book.book.clone());
         inner.compare(&found);
+        found.times().for_each(|time| options.clock.reach(time));
         let opened = made.and_then(|()| Journal::open(directory, &book, &inner.book, size));
         match opened {
             Ok(journal) => inner.journal = Some(journal),
@@ -155,9 +162,8 @@ impl Outbox {
             age: options.settings.age,
             policy: options.settings.policy,
             sync: options.settings.sync,
-            _state: options.state,
         };
-        let outbox = Arc::new(Self::of(inner, Some(disk)));
+        let outbox = Arc::new(Self::of(inner, Some(disk), options.clock));
         outbox.tell_room();
         Ok(outbox)
     }
@@ -187,7 +193,7 @@ impl Inner {
                     offset: entry.offset,
                     length: entry.length,
                 };
-                self.take_over(entry.age, place, Timestamp::from_micros(entry.captured_at));
+                self.take_over(entry.age, place, entry.taken_in);
             }
         }
         self.files.damages += found.unreadable.len() as u64;
@@ -202,7 +208,7 @@ impl Inner {
         }
     }
 
-    fn take_over(&mut self, age: Age, place: Place, captured_at: Timestamp) {
+    fn take_over(&mut self, age: Age, place: Place, taken_in: i64) {
         match self.book.history.state(age) {
             Some(State::Spooled) => {}
             Some(_) => return,
@@ -213,7 +219,7 @@ impl Inner {
             }),
         }
         // One that was written twice, as the disk failed in between, is the same both times.
-        let earlier = self.lanes.load(age, place, captured_at);
+        let earlier = self.lanes.load(age, place, taken_in);
         self.files.load(age, place);
         self.files.release(earlier);
     }

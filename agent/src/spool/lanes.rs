@@ -9,12 +9,9 @@ mod held;
 #[cfg(test)]
 mod tests;
 
-use std::{
-    collections::{BTreeMap, VecDeque},
-    time::{Duration, Instant},
-};
+use std::collections::{BTreeMap, VecDeque};
 
-use airside_core::{FrameId, Timestamp};
+use airside_core::FrameId;
 
 use self::fleeting::Fleeting;
 pub use self::{
@@ -161,6 +158,16 @@ impl Lanes {
         self.remove(oldest).map(|_| oldest)
     }
 
+    /// A frame that was taken in before this time, by the spool's clock; the backlog's oldest first.
+    #[must_use]
+    pub fn expired(&self, time: i64) -> Option<Age> {
+        let first = self.backlog.first_key_value();
+        let deferred = self.deferred.iter().map(|((_, age), held)| (age, held));
+        let live = self.live.front().map(|(age, held)| (age, held));
+        let mut all = first.into_iter().chain(deferred).chain(live);
+        all.find(|its| its.1.taken_in < time).map(|its| *its.0)
+    }
+
     /// Whether no more than half of what may be in memory only is.
     #[must_use]
     pub fn has_room(&self) -> bool {
@@ -173,30 +180,11 @@ impl Lanes {
         self.fleeting.ages().collect()
     }
 
-    /// A frame that is in memory only.
+    /// A frame that is in memory only, and when it was taken in.
     #[must_use]
-    pub fn fleeting_frame(&self, age: Age) -> Option<Frame> {
-        self.held(age)?.frame.as_deref().cloned()
-    }
-
-    /// A frame that has waited for longer; the backlog's oldest first. The clock is asked only where an earlier process captured
-    /// it: one that is set right after the start, as without a battery, must not cost what was captured before.
-    #[must_use]
-    pub fn expired(&self, limit: Duration) -> Option<Age> {
-        let (now, clock) = (Instant::now(), Timestamp::now().as_micros());
-        let old = |held: &Held| {
-            let by_clock = clock - held.captured_at.as_micros();
-            let waited = match held.taken_in {
-                Some(then) => now.saturating_duration_since(then),
-                None => Duration::from_micros(by_clock.max(0).unsigned_abs()),
-            };
-            waited > limit
-        };
-        let first = self.backlog.first_key_value();
-        let deferred = self.deferred.iter().map(|((_, age), held)| (age, held));
-        let live = self.live.front().map(|(age, held)| (age, held));
-        let mut all = first.into_iter().chain(deferred).chain(live);
-        all.find(|its| old(its.1)).map(|its| *its.0)
+    pub fn fleeting_frame(&self, age: Age) -> Option<(Frame, i64)> {
+        let held = self.held(age)?;
+        Some((held.frame.as_deref()?.clone(), held.taken_in))
     }
 
     /// How many frames are where.
@@ -209,15 +197,15 @@ impl Lanes {
         }
     }
 
-    /// When the oldest of all frames was captured.
+    /// When the oldest of all frames was taken in, by the spool's clock.
     #[must_use]
-    pub fn oldest(&self) -> Option<Timestamp> {
+    pub fn oldest(&self) -> Option<i64> {
         let live = self.live.front().map(|(_, held)| held);
         let backlog = self.backlog.values().next();
         let in_flight = self.in_flight.values().next().map(|sent| &sent.held);
         let first = [live, backlog, in_flight].into_iter().flatten();
         let all = first.chain(self.deferred.values());
-        all.map(|held| held.captured_at).min()
+        all.map(|held| held.taken_in).min()
     }
 
     fn queue(&mut self, age: Age, sent: InFlight) {

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! header (64 bytes)  magic · version · number · salt · key check · checksum
-//! record             header (48 bytes): magic · length · identity · time · counter · checksum of the payload · checksum
+//! record             header (56 bytes): magic · length · identity · times · counter · checksum of the payload · checksum
 //!                    payload: length of the description · description (JSON) · picture; encrypted as a whole, or plain
 //! …
 //! index              one entry (32 bytes) a record                   ┐ once nothing more
@@ -49,8 +49,8 @@ pub struct Header {
 pub struct Entry {
     /// Epoch and sequence of its frame.
     pub age: Age,
-    /// When it was captured, in microseconds since 1970.
-    pub captured_at: i64,
+    /// When it was taken in, in milliseconds of the spool's clock.
+    pub taken_in: i64,
     /// First byte of the record.
     pub offset: u32,
     /// Bytes of the record.
@@ -95,7 +95,7 @@ pub fn index(number: u64, offset: u64, entries: &[Entry]) -> Vec<u8> {
     for entry in entries {
         bytes.extend_from_slice(&entry.age.0.to_le_bytes());
         bytes.extend_from_slice(&entry.age.1.to_le_bytes());
-        bytes.extend_from_slice(&entry.captured_at.to_le_bytes());
+        bytes.extend_from_slice(&entry.taken_in.to_le_bytes());
         bytes.extend_from_slice(&entry.offset.to_le_bytes());
         bytes.extend_from_slice(&entry.length.to_le_bytes());
     }

@@ -88,6 +88,12 @@ pub struct Found {
 }
 
 impl Found {
+    /// When frames were taken in, by the spool's clock.
+    pub fn times(&self) -> impl Iterator<Item = i64> + '_ {
+        let entries = self.segments.values().flat_map(|its| &its.0.entries);
+        entries.map(|entry| entry.taken_in)
+    }
+
     /// Whether a frame that is not there would be in a segment that is damaged: between the frames around it.
     #[must_use]
     pub fn damaged(&self, age: Age) -> bool {
@@ -172,11 +178,11 @@ impl Segments {
         Ok(())
     }
 
-    /// Writes a frame; it is on the disk after [`Self::sync`].
+    /// Writes a frame that was taken in at this time of the spool's clock; it is on the disk after [`Self::sync`].
     ///
     /// # Errors
     /// The disk's. Nothing is written then.
-    pub fn write(&self, frame: &Frame) -> io::Result<Place> {
+    pub fn write(&self, frame: &Frame, taken_in: i64) -> io::Result<Place> {
         let mut writer = self.writer();
         if writer
             .current
@@ -191,7 +197,10 @@ impl Segments {
             writer.newest = next;
         }
         let number = writer.newest;
-        let written = writer.current.as_mut().map(|its| its.append(number, frame));
+        let written = writer
+            .current
+            .as_mut()
+            .map(|its| its.append(number, frame, taken_in));
         written.unwrap_or_else(|| Err(io::ErrorKind::NotFound.into()))
     }
 
@@ -355,10 +364,11 @@ impl Writer {
 }
 
 impl Current {
-    fn append(&mut self, segment: u64, frame: &Frame) -> io::Result<Place> {
+    fn append(&mut self, segment: u64, frame: &Frame, taken_in: i64) -> io::Result<Place> {
         // A failed attempt counts too: what it left on the disk was sealed with its counter.
         self.counter += 1;
-        let (head, picture) = segment::encode(frame, segment, self.counter, self.cipher.as_ref());
+        let (head, picture) =
+            segment::encode(frame, taken_in, segment, self.counter, self.cipher.as_ref());
         let length = (head.len() + picture.len()) as u64;
         let place = || Some((u32::try_from(self.end).ok()?, u32::try_from(length).ok()?));
         let (offset, length) = place().ok_or(io::ErrorKind::FileTooLarge)?;
@@ -371,7 +381,7 @@ impl Current {
         }
         self.entries.push(Entry {
             age: (frame.id.epoch, frame.id.sequence),
-            captured_at: frame.captured_at.as_micros(),
+            taken_in,
             offset,
             length,
         });

@@ -1,7 +1,7 @@
 //! The state directory: where an agent keeps what outlives it. It belongs to one process at a time.
 
 use std::{
-    fs::{File, OpenOptions, TryLockError},
+    fs::{self, File, OpenOptions, TryLockError},
     io::{self, Read as _, Seek as _, Write as _},
     os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
@@ -81,6 +81,50 @@ impl StateDirectory {
         match lock.try_lock_shared() {
             Err(TryLockError::WouldBlock) => Some(read_owner(&mut lock)),
             _ => None,
+        }
+    }
+
+    /// A text that was kept here under this name; `None` if there is none.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub fn read(&self, name: &str) -> io::Result<Option<String>> {
+        match fs::read_to_string(self.path.join(name)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            text => text.map(Some),
+        }
+    }
+
+    /// Keeps a text under this name, in the place of the one before: whole or not at all, also when the power fails.
+    ///
+    /// # Errors
+    /// The disk's. The one before is still there then.
+    pub fn replace(&self, name: &str, text: &str) -> io::Result<()> {
+        let path = self.path.join(name);
+        let directory = path.parent().unwrap_or(&self.path);
+        make_private(directory)?;
+        let new = path.with_added_extension("new");
+        let mut file = File::options();
+        let mut file = file
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(0o600)
+            .open(&new)?;
+        file.write_all(text.as_bytes())?;
+        file.sync_all()?;
+        fs::rename(&new, &path)?;
+        File::open(directory)?.sync_all()
+    }
+
+    /// Keeps nothing under this name any more.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub fn remove(&self, name: &str) -> io::Result<()> {
+        match fs::remove_file(self.path.join(name)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            removed => removed,
         }
     }
 

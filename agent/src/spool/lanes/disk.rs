@@ -1,16 +1,13 @@
 //! What the disk does to lanes: it brings frames of an earlier process, takes over what was in memory, and loses segments.
 
-use airside_core::Timestamp;
-
 use super::{Held, Lanes, Place};
 use crate::ledger::history::Age;
 
 impl Lanes {
     /// Takes in a frame of an earlier process; where it was before, if it was there already.
-    pub fn load(&mut self, age: Age, place: Place, captured_at: Timestamp) -> Option<Place> {
+    pub fn load(&mut self, age: Age, place: Place, taken_in: i64) -> Option<Place> {
         let held = Held {
-            captured_at,
-            taken_in: None,
+            taken_in,
             frame: None,
             place: Some(place),
         };

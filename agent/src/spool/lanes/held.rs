@@ -1,9 +1,5 @@
 //! One frame in a lane.
 
-use std::time::Instant;
-
-use airside_core::Timestamp;
-
 use crate::frame::Frame;
 
 /// Where a frame is on disk.
@@ -20,10 +16,8 @@ pub struct Place {
 /// A frame and where it is: in memory, on disk, or both.
 #[derive(Clone, Debug)]
 pub struct Held {
-    /// When it was captured.
-    pub captured_at: Timestamp,
-    /// When this process took it in; `None` if an earlier one did.
-    pub taken_in: Option<Instant>,
+    /// When it was taken in, in milliseconds of the spool's clock.
+    pub taken_in: i64,
     /// In memory.
     pub frame: Option<Box<Frame>>,
     /// On disk.

@@ -1,6 +1,6 @@
 //! Lanes in memory.
 
-use airside_core::Event;
+use airside_core::{Event, Timestamp};
 use bytes::Bytes;
 
 use super::*;
@@ -25,8 +25,7 @@ fn frame(sequence: u64, size: usize) -> Frame {
 /// Returns how many frames had to go for it.
 fn append(lanes: &mut Lanes, sequence: u64, size: usize) -> usize {
     let held = Held {
-        captured_at: Timestamp::from_micros(0),
-        taken_in: None,
+        taken_in: 0,
         frame: Some(Box::new(frame(sequence, size))),
         place: None,
     };
@@ -81,8 +80,7 @@ fn what_is_on_disk_is_in_memory_only_while_it_is_live() {
     });
     for sequence in 1..=LIVE as u64 + 1 {
         let held = Held {
-            captured_at: Timestamp::from_micros(0),
-            taken_in: None,
+            taken_in: 0,
             frame: Some(Box::new(frame(sequence, 10))),
             place: Some(Place {
                 segment: 1,

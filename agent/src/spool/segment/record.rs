@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::{frame::Frame, ledger::history::Age, spool::cipher::Cipher};
 
 /// Bytes of a record's header.
-pub const RECORD: usize = 48;
+pub const RECORD: usize = 56;
 /// Begins every record.
 pub(super) const MAGIC: &[u8; 4] = b"FRM\x01";
 
@@ -18,6 +18,8 @@ pub(super) struct Meta {
     pub age: Age,
     /// When it was captured, in microseconds since 1970.
     pub captured_at: i64,
+    /// When it was taken in, in milliseconds of the spool's clock.
+    pub taken_in: i64,
     /// Bytes of the payload.
     pub length: u32,
     /// Count of the records written to the segment, failed ones included.
@@ -49,10 +51,11 @@ impl Meta {
         bytes[8..16].copy_from_slice(&self.age.0.to_le_bytes());
         bytes[16..24].copy_from_slice(&self.age.1.to_le_bytes());
         bytes[24..32].copy_from_slice(&self.captured_at.to_le_bytes());
-        bytes[32..40].copy_from_slice(&self.counter.to_le_bytes());
-        bytes[40..44].copy_from_slice(&self.checksum.to_le_bytes());
-        let checksum = checksum(segment, &[&bytes[..44]]);
-        bytes[44..].copy_from_slice(&checksum.to_le_bytes());
+        bytes[32..40].copy_from_slice(&self.taken_in.to_le_bytes());
+        bytes[40..48].copy_from_slice(&self.counter.to_le_bytes());
+        bytes[48..52].copy_from_slice(&self.checksum.to_le_bytes());
+        let checksum = checksum(segment, &[&bytes[..52]]);
+        bytes[52..].copy_from_slice(&checksum.to_le_bytes());
         bytes
     }
 
@@ -67,8 +70,9 @@ impl Meta {
             length: u32::from_le_bytes(*head[4..].first_chunk()?),
             age: (number(8)?, number(16)?),
             captured_at: i64::from_le_bytes(*head[24..].first_chunk()?),
-            counter: number(32)?,
-            checksum: u32::from_le_bytes(*head[40..].first_chunk()?),
+            taken_in: i64::from_le_bytes(*head[32..].first_chunk()?),
+            counter: number(40)?,
+            checksum: u32::from_le_bytes(*head[48..].first_chunk()?),
         })
     }
 }
@@ -78,6 +82,7 @@ impl Meta {
 #[must_use]
 pub fn encode(
     frame: &Frame,
+    taken_in: i64,
     segment: u64,
     counter: u64,
     cipher: Option<&Cipher>,
@@ -86,6 +91,7 @@ pub fn encode(
     let mut meta = Meta {
         age: (frame.id.epoch, frame.id.sequence),
         captured_at: frame.captured_at.as_micros(),
+        taken_in,
         length: 0,
         counter,
         checksum: 0,

@@ -82,7 +82,7 @@ fn indexed(read: &(impl ReadAt + ?Sized), number: u64, length: u64) -> io::Resul
     }
     let entries = bytes.chunks_exact(ENTRY).map(|bytes| Entry {
         age: (long(&bytes[..8]), long(&bytes[8..16])),
-        captured_at: long(&bytes[16..24]).cast_signed(),
+        taken_in: long(&bytes[16..24]).cast_signed(),
         offset: word(&bytes[24..28]),
         length: word(&bytes[28..]),
     });
@@ -152,7 +152,7 @@ fn entry(number: u64, header: &[u8; RECORD], at: u64, length: u64) -> Option<Ent
     let fits = at.checked_add(whole)? <= length;
     fits.then_some(Entry {
         age: meta.age,
-        captured_at: meta.captured_at,
+        taken_in: meta.taken_in,
         offset: u32::try_from(at).ok()?,
         length: u32::try_from(whole).ok()?,
     })
@@ -232,7 +232,8 @@ mod tests {
         let mut bytes = header.to_bytes().to_vec();
         let mut ends = Vec::new();
         for sequence in 1..=frames {
-            let (head, picture) = encode(&frame(sequence), 3, sequence, None);
+            let (head, picture) =
+                encode(&frame(sequence), sequence as i64 * 200, 3, sequence, None);
             bytes.extend_from_slice(&head);
             bytes.extend_from_slice(&picture);
             ends.push(bytes.len());
@@ -264,8 +265,9 @@ mod tests {
         assert!(read_header(&bytes[..]).is_ok_and(|header| header.number == 3));
         for (entry, sequence) in scan.entries.iter().zip(1..) {
             let (read, wanted) = (read(&bytes, entry).unwrap(), frame(sequence));
+            assert_eq!(read.captured_at, wanted.captured_at);
             assert_eq!((read.id, read.image), (wanted.id, wanted.image));
-            assert_eq!(entry.captured_at, wanted.captured_at.as_micros());
+            assert_eq!(entry.taken_in, sequence as i64 * 200);
         }
     }
 
