@@ -12,30 +12,56 @@
 //!   [`models::Manifest`], not from code.
 //! - All calls block and use one thread; as many run side by side as [`Options::parallel`] says, more of them wait.
 //! - Names of persons and pictures never go to the log.
+//!
+//! All but the [`Cascade`] is the feature `nets`, on by default: who only asks whether there is a face needs neither ONNX
+//! Runtime nor codecs.
 
+#[cfg(feature = "nets")]
 mod abilities;
+#[cfg(feature = "nets")]
 mod align;
+#[cfg(feature = "nets")]
 mod attributes;
+mod cascade;
+#[cfg(feature = "nets")]
 mod detect;
+#[cfg(feature = "nets")]
 mod embedding;
+#[cfg(feature = "nets")]
 mod eyes;
+#[cfg(feature = "nets")]
 mod face;
+#[cfg(feature = "nets")]
 mod gallery;
+#[cfg(feature = "nets")]
 #[cfg(test)]
 mod golden;
+#[cfg(feature = "nets")]
 mod landmarks;
+#[cfg(feature = "nets")]
 pub mod models;
+#[cfg(feature = "nets")]
 mod pool;
+#[cfg(feature = "nets")]
 mod runtime;
 
+#[cfg(feature = "nets")]
 pub use abilities::{Abilities, Ability};
+pub use cascade::{Cascade, Frontal};
+#[cfg(feature = "nets")]
 pub use detect::DetectorKind;
+#[cfg(feature = "nets")]
 pub use embedding::{Embedding, Metric};
+#[cfg(feature = "nets")]
 pub use eyes::{Eyes, Options};
+#[cfg(feature = "nets")]
 pub use face::{Chip, Face};
+#[cfg(feature = "nets")]
 pub use gallery::{Gallery, Match, Skipped};
+#[cfg(feature = "nets")]
 pub use landmarks::Landmarks;
 /// For this crate's own benchmark: a process can have only one environment.
+#[cfg(feature = "nets")]
 #[doc(hidden)]
 pub use runtime::environment;
 
@@ -43,6 +69,7 @@ pub use runtime::environment;
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The manifest cannot be read.
+    #[cfg(feature = "nets")]
     #[error(transparent)]
     Manifest(#[from] models::ManifestError),
     /// The picture could not be scaled or cut.
