@@ -27,6 +27,7 @@ mod pipeline;
 mod rtsp;
 pub mod settings;
 mod setup;
+pub mod still;
 mod tail;
 
 use std::{fmt, time::Duration};
@@ -41,6 +42,7 @@ use crate::area::Polygon;
 pub use self::{
     credentials::Refused as RefusedCredentials,
     error::{Cause, Error},
+    film::play_once,
     location::{InvalidLocation, Location},
     setup::Setup,
 };
@@ -144,6 +146,11 @@ pub trait Pictures: Send {
     /// Makes more or less of what the camera shows from now on, without an interruption. Pictures that are not encoded here
     /// keep their quality; a source that can do neither ignores it.
     fn adjust(&mut self, _: Effort) {}
+
+    /// How long the material is, if it has an end; known once there was a picture.
+    fn length(&self) -> Option<Duration> {
+        None
+    }
 
     /// What else there is to know of the open camera.
     fn vitals(&self) -> Vitals {

@@ -4,6 +4,7 @@
 //! is counted as gated and costs nothing further.
 
 pub mod settings;
+pub mod truth;
 
 use crate::capture::Picture;
 

@@ -32,6 +32,8 @@ pub(super) enum Pace {
     Timestamps,
     /// The same; and at its end the material begins again.
     Looped,
+    /// Whoever takes the pictures: none is lost, and the material ends.
+    Taker,
 }
 
 /// Why a stream that was offered is not taken.
@@ -321,7 +323,11 @@ fn picture_sink(
 ) -> AppSink {
     let take = move |sink: &AppSink| {
         let sample = sink.pull_sample().map_err(|_| gst::FlowError::Eos)?;
-        let picture = picture(sink, &sample).ok_or(gst::FlowError::Error)?;
+        let picture = picture(sink, &sample, pace).ok_or(gst::FlowError::Error)?;
+        if pace == Pace::Taker {
+            let sent = sender.blocking_send(Ok(picture));
+            return sent.map_or(Err(gst::FlowError::Eos), |()| Ok(gst::FlowSuccess::Ok));
+        }
         match sender.try_send(Ok(picture)) {
             Ok(()) => Ok(gst::FlowSuccess::Ok),
             Err(mpsc::error::TrySendError::Full(_)) => {
@@ -333,7 +339,7 @@ fn picture_sink(
     };
     AppSink::builder()
         .caps(&gst::Caps::new_empty_simple("image/jpeg"))
-        .sync(pace != Pace::Live)
+        .sync(matches!(pace, Pace::Timestamps | Pace::Looped))
         .enable_last_sample(false)
         .callbacks(AppSinkCallbacks::builder().new_sample(take).build())
         .build()
@@ -341,7 +347,7 @@ fn picture_sink(
 
 /// Copies the picture out of its buffer: the encoder's buffers are as large as the raw frame, and a window full
 /// of them would cost ten times the memory of the copies.
-fn picture(sink: &AppSink, sample: &gst::Sample) -> Option<Picture> {
+fn picture(sink: &AppSink, sample: &gst::Sample, pace: Pace) -> Option<Picture> {
     let buffer = sample.buffer()?;
     let jpeg = Bytes::copy_from_slice(&buffer.map_readable().ok()?);
     let seen = sample
@@ -349,13 +355,17 @@ fn picture(sink: &AppSink, sample: &gst::Sample) -> Option<Picture> {
         .and_then(|segment| segment.downcast_ref::<gst::ClockTime>())
         .zip(buffer.pts())
         .and_then(|(segment, pts)| segment.to_running_time(pts));
-    let delay = sink
-        .current_running_time()
-        .zip(seen)
-        .and_then(|(now, seen)| now.checked_sub(seen))
-        .unwrap_or(gst::ClockTime::ZERO);
+    let captured_at = match pace {
+        // Nobody saw it just now: what counts is the time since the material began.
+        Pace::Taker => Timestamp::from_micros(0).after(seen?.into()),
+        _ => {
+            let now = sink.current_running_time().zip(seen);
+            let delay = now.and_then(|(now, seen)| now.checked_sub(seen));
+            Timestamp::now().before(delay.unwrap_or(gst::ClockTime::ZERO).into())
+        }
+    };
     Some(Picture {
-        captured_at: Timestamp::now().before(delay.into()),
+        captured_at,
         jpeg,
         luma: None,
     })

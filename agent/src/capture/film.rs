@@ -1,4 +1,4 @@
-//! Films: H.264 in MP4, played over and over at their own speed.
+//! Films: H.264 in MP4, played over and over at their own speed, or once as fast as their pictures are taken.
 
 use std::{
     fmt,
@@ -21,6 +21,15 @@ const WANTED: &str = "H.264 video (MP4)";
 
 /// Types of the box that an MP4 or QuickTime file may begin with.
 const FIRST_BOXES: [&[u8; 4]; 6] = [b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide"];
+
+/// Plays the film at `path` once, as fast as its pictures are taken. Their time is that since its beginning, counted from 1970;
+/// at its end comes [`Error::Ended`].
+///
+/// # Errors
+/// There is no such film.
+pub fn play_once(path: &Path, format: &Format) -> Result<Box<dyn Pictures>, Error> {
+    Film::new(path).open(format, Pace::Taker, &Arc::default())
+}
 
 /// A film file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,10 +68,11 @@ impl Film {
     pub(super) fn open(
         &self,
         format: &Format,
+        pace: Pace,
         decoders: &Arc<Decoders>,
     ) -> Result<Box<dyn Pictures>, Error> {
         self.check()?;
-        let mut draft = Draft::new(self.to_string(), format, Pace::Looped, decoders)?;
+        let mut draft = Draft::new(self.to_string(), format, pace, decoders)?;
         let file = draft.add("filesrc")?;
         file.set_property("location", &self.0);
         let demuxer = draft.add("qtdemux")?;

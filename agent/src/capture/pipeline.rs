@@ -240,6 +240,11 @@ impl Pictures for Pipeline {
         self.parts.counters.overruns.load(Ordering::Relaxed)
     }
 
+    fn length(&self) -> Option<Duration> {
+        let length = self.parts.pipeline.query_duration::<gst::ClockTime>();
+        length.map(Into::into)
+    }
+
     fn vitals(&self) -> Vitals {
         let counters = &self.parts.counters;
         Vitals {
@@ -260,6 +265,8 @@ impl Pictures for Pipeline {
 
 impl Drop for Pipeline {
     fn drop(&mut self) {
+        // Whoever waits for room for a picture would keep the pipeline from stopping.
+        self.parts.receiver.close();
         if self.parts.pipeline.set_state(gst::State::Null).is_err() {
             tracing::warn!(source = %self.parts.name, "the capture pipeline does not stop");
         }

@@ -8,7 +8,7 @@ use super::{
     Error, Format, Location, Pictures, Source,
     codec::{Codec, Decoders},
     credentials::Credentials,
-    draft::package_of,
+    draft::{Pace, package_of},
     film::Film,
     pictures::{self, PictureFiles},
     rtsp,
@@ -109,6 +109,6 @@ fn open_path(
         .map_err(fail)?;
     match pictures::Kind::of(&head) {
         Some(_) => PictureFiles::single(path)?.open(format),
-        None => Film::new(path).open(format, decoders),
+        None => Film::new(path).open(format, Pace::Looped, decoders),
     }
 }

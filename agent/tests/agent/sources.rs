@@ -6,7 +6,7 @@ use std::{
 };
 
 use airside_agent::capture::{
-    Cause, Error, Format, Location, LumaWanted, Picture, Pictures, Setup, Source,
+    Cause, Error, Format, Location, LumaWanted, Picture, Pictures, Setup, Source, play_once,
 };
 
 use super::{
@@ -238,4 +238,32 @@ async fn what_a_mask_hides_is_black_and_the_rest_is_not() {
         assert!(brightest(0, 64) < Some(40), "{:?}", brightest(0, 64));
         assert!(brightest(96, 160) > Some(100));
     }
+}
+
+#[tokio::test]
+async fn a_film_plays_once_as_fast_as_it_is_taken() {
+    let material = Material::new();
+    let film = material.film(120, 10);
+    let format = Format { fps: 5.0, ..FORMAT };
+    let began = Instant::now();
+    let mut pictures = play_once(&film, &format).unwrap();
+    let mut times = Vec::new();
+    let end = loop {
+        match pictures.next().await {
+            Ok(picture) => times.push(picture.captured_at.as_micros() / 1000),
+            Err(error) => break error,
+        }
+        assert_eq!(pictures.length(), Some(Duration::from_secs(12)));
+    };
+    assert!(matches!(end, Error::Ended { .. }), "{end}");
+    assert_eq!(times, (0..60).map(|n| n * 200).collect::<Vec<_>>());
+    assert!(
+        began.elapsed() < Duration::from_secs(12),
+        "it need not wait for the film's time"
+    );
+
+    // Whoever stops in between leaves nothing that waits.
+    let mut pictures = play_once(&film, &format).unwrap();
+    pictures.next().await.unwrap();
+    drop(pictures);
 }

@@ -1,4 +1,4 @@
-//! Pictures: decode, encode, resize, warp. The only code that knows OpenCV and libjpeg.
+//! Pictures: decode, encode, resize, warp, draw. The only code that knows OpenCV and libjpeg.
 //!
 //! Decoding and encoding are the feature `codecs`, on by default.
 //!
@@ -11,6 +11,7 @@
 
 #[cfg(feature = "codecs")]
 mod decode;
+pub mod draw;
 #[cfg(feature = "codecs")]
 mod encode;
 mod letterbox;
@@ -26,7 +27,7 @@ pub use encode::encode_jpeg;
 pub use letterbox::{Anchor, Letterbox};
 pub use picture::{Grey, Picture, Rect};
 pub use segment::{Hint, in_front};
-pub use transform::{crop, grey, pixelate, resize, thumbnail_grey, warp};
+pub use transform::{crop, cut_grey, grey, pixelate, resize, thumbnail_grey, warp};
 
 /// Why a picture could not be read or made.
 #[derive(Debug, thiserror::Error)]

@@ -3,7 +3,7 @@
 use std::sync::Once;
 
 use opencv::boxed_ref::{BoxedRef, BoxedRefMut};
-use opencv::core::{Mat, MatTraitConst};
+use opencv::core::{Mat, MatTrait as _, MatTraitConst};
 
 use crate::{Error, Result};
 
@@ -66,7 +66,6 @@ pub(crate) fn write(
     shape: Shape,
     work: impl FnOnce(&mut BoxedRefMut<'_, Mat>) -> Result<()>,
 ) -> Result<Vec<u8>> {
-    use opencv::core::MatTrait;
     on_this_thread_alone();
     let (rows, bytes) = shape.rows_and_bytes()?;
     let mut pixels = vec![0; shape.len()];
@@ -81,6 +80,18 @@ pub(crate) fn write(
         ));
     }
     Ok(pixels)
+}
+
+/// Lets OpenCV draw into `pixels`.
+pub(crate) fn edit(
+    pixels: &mut [u8],
+    shape: Shape,
+    work: impl FnOnce(&mut BoxedRefMut<'_, Mat>) -> Result<()>,
+) -> Result<()> {
+    on_this_thread_alone();
+    let (rows, bytes) = shape.rows_and_bytes()?;
+    let mut flat = Mat::new_rows_cols_with_data_mut(rows, bytes, pixels)?;
+    work(&mut flat.reshape_mut(shape.channels, rows)?)
 }
 
 /// OpenCV would otherwise start a thread a core inside every call.

@@ -51,6 +51,49 @@ pub fn resize(picture: &Picture, width: u32, height: u32) -> Result<Picture> {
     Picture::new(width, height, pixels)
 }
 
+/// The part of `grey` inside `rect` at `width` × `height`, interpolated linearly: for what is about as large already. A side of
+/// zero becomes one; `None` when `rect` lies outside.
+///
+/// # Errors
+/// OpenCV refuses.
+pub fn cut_grey(grey: &Grey, rect: Rect, (width, height): (u32, u32)) -> Result<Option<Grey>> {
+    let (width, height) = (width.max(1), height.max(1));
+    let columns = rect.width.min(grey.width.saturating_sub(rect.x));
+    let rows = rect.height.min(grey.height.saturating_sub(rect.y));
+    if columns == 0 || rows == 0 {
+        return Ok(None);
+    }
+    let shape = |width, height| Shape {
+        width,
+        height,
+        channels: 1,
+    };
+    let kept = |row: &[u8]| row[rect.x as usize..][..columns as usize].to_vec();
+    let whole_rows = grey
+        .pixels
+        .chunks_exact(grey.width as usize)
+        .skip(rect.y as usize);
+    let cut: Vec<u8> = whole_rows.take(rows as usize).flat_map(kept).collect();
+    let pixels = mat::view(&cut, shape(columns, rows), |from| {
+        mat::write(shape(width, height), |to| {
+            let size = mat::size(width, height)?;
+            Ok(imgproc::resize(
+                from,
+                to,
+                size,
+                0.0,
+                0.0,
+                imgproc::INTER_LINEAR,
+            )?)
+        })
+    })?;
+    Ok(Some(Grey {
+        width,
+        height,
+        pixels,
+    }))
+}
+
 /// The part of `picture` inside `rect`; `None` when `rect` lies outside.
 pub fn crop(picture: &Picture, rect: Rect) -> Option<Picture> {
     let Rect {
@@ -216,6 +259,29 @@ mod tests {
                     height: 1
                 }
             ),
+            None
+        );
+    }
+
+    #[test]
+    fn a_grey_cut_keeps_places_and_is_scaled() {
+        let ramp = (0..10)
+            .flat_map(|y| (0..20).map(move |x| x * 10 + y))
+            .collect();
+        let ramp = Grey::new(20, 10, ramp).unwrap();
+        let rect = Rect {
+            x: 18,
+            y: 4,
+            width: 9,
+            height: 3,
+        };
+        let same = cut_grey(&ramp, rect, (2, 3)).unwrap().unwrap();
+        assert_eq!(same.pixels(), [184, 194, 185, 195, 186, 196]);
+        let larger = cut_grey(&ramp, rect, (4, 6)).unwrap().unwrap();
+        assert_eq!((larger.width(), larger.height()), (4, 6));
+        assert_eq!((larger.pixels()[0], larger.pixels()[23]), (184, 196));
+        assert_eq!(
+            cut_grey(&ramp, Rect { x: 20, ..rect }, (2, 2)).unwrap(),
             None
         );
     }
