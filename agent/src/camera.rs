@@ -156,6 +156,12 @@ impl Camera {
         &self.link
     }
 
+    /// Whether a newer agent streams it.
+    #[must_use]
+    pub fn is_superseded(&self) -> bool {
+        *self.link.borrow() == Link::Superseded
+    }
+
     /// Frames since streaming began; of the last stream when none is on.
     #[must_use]
     pub fn cycle(&self) -> u64 {

@@ -27,7 +27,7 @@ use crate::{
     metrics::Metrics,
     outbox::{OpenError, Outbox, Spools},
     settings::{CameraSettings, CameraTable, Settings},
-    uplink::{CameraName, Limits, Uplink, bandwidth::Bandwidth},
+    uplink::{CameraName, Claim, Limits, Uplink, bandwidth::Bandwidth},
 };
 
 /// What a change did to each camera, by name.
@@ -216,6 +216,8 @@ impl Fleet {
             name,
             outbox: Arc::clone(camera.outbox()),
             orders: camera.orders().subscribe(),
+            stop: camera.orders().clone(),
+            claim: Claim::default(),
             mesh: common.mesh.clone(),
             limits: Limits {
                 stream_age: common.settings.uplink.stream_age,
@@ -313,7 +315,7 @@ impl Running {
     /// configuration says of it what it said before.
     fn become_as(&mut self, settings: &CameraSettings) -> Fate {
         let fate = match (&self.table, &settings.table) {
-            (now, wanted) if now == wanted => return Fate::Unchanged,
+            (now, wanted) if now == wanted => return self.take_back(settings),
             (now, wanted) if now.runs_as(wanted) => Fate::Redirected,
             _ => Fate::Restarted,
         };
@@ -328,5 +330,16 @@ impl Running {
         }
         self.table = settings.table.clone();
         fate
+    }
+
+    /// A camera that was given up to a newer agent is claimed anew, if it is to stream from the start.
+    fn take_back(&self, settings: &CameraSettings) -> Fate {
+        match &settings.start {
+            Some(assignment) if self.camera.is_superseded() => {
+                self.camera.start(assignment.clone());
+                Fate::Redirected
+            }
+            _ => Fate::Unchanged,
+        }
     }
 }

@@ -26,6 +26,7 @@ pub enum LinkEnd {
     Drained,
     Switched,
     Idle,
+    Superseded,
     Failed,
 }
 
@@ -46,6 +47,7 @@ impl EncodeLabelValue for LinkEnd {
             Self::Drained => "drained",
             Self::Switched => "switched",
             Self::Idle => "idle",
+            Self::Superseded => "superseded",
             Self::Failed => "failed",
         };
         name.encode(encoder)

@@ -34,7 +34,7 @@ use crate::{
     gate::settings::Mode,
     outbox::Storage,
     reload::Reload,
-    uplink::Link,
+    uplink::{self, Link},
     wire::JsonFrame,
 };
 
@@ -184,6 +184,7 @@ impl CameraState {
             Link::Connecting => ("connecting", None),
             Link::Connected => ("connected", None),
             Link::Failed(reason) => ("failed", Some(reason)),
+            Link::Superseded => ("superseded", Some(uplink::SUPERSEDED.to_owned())),
         };
         let (ledger, counts) = camera.outbox().balance();
         let storage = camera.outbox().storage();

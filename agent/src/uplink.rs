@@ -7,14 +7,15 @@
 //!   │ └── nothing left ────────│─────│──────────────────────┘  │
 //!   │        pause is over     │     ▼                         │
 //!   │                          └── failed (growing, jittered pause) ◀──┘
-//!   └── stopped and nothing left
+//!   └── stopped and nothing left                 superseded by a newer agent: stopped until somebody orders a stream
 //! ```
 //!
-//! A link ends for one of five reasons (`End`); whatever it leaves unanswered is restored to the outbox and goes out
+//! A link ends for one of six reasons (`End`); whatever it leaves unanswered is restored to the outbox and goes out
 //! on the next with the same identity. Live frames go first, backlog follows in spare capacity (`Credit`), and while the
 //! collector keeps deferring, backlog is only probed (`Retry`).
 
 pub mod bandwidth;
+mod claim;
 mod credit;
 mod post;
 pub mod rate;
@@ -28,6 +29,7 @@ use airside_runtime::{Mesh, problem::Chain};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+pub use self::claim::{Claim, SUPERSEDED};
 use self::{
     bandwidth::Bandwidth,
     credit::{Credit, Retry},
@@ -80,6 +82,8 @@ pub enum Link {
     Connected,
     /// Broken or refused, for this reason; tried again later.
     Failed(String),
+    /// A newer agent streams the camera; nothing is sent until somebody says so.
+    Superseded,
 }
 
 /// Why a link ended.
@@ -93,6 +97,8 @@ enum End {
     Switched,
     /// Nothing left to send and nothing to come.
     Idle,
+    /// A newer agent streams the camera.
+    Superseded,
     /// It broke.
     Failed(Failure),
 }
@@ -120,6 +126,10 @@ pub struct Uplink {
     pub outbox: Arc<Outbox>,
     /// Whether there will be more, and where it goes.
     pub orders: watch::Receiver<Orders>,
+    /// Stops the stream when a newer agent has the camera.
+    pub stop: watch::Sender<Orders>,
+    /// What the camera is claimed by.
+    pub claim: Claim,
     /// The way there.
     pub mesh: Mesh,
     /// Its limits.
@@ -161,11 +171,11 @@ impl Uplink {
         while let Some(destination) = self.work().await {
             // A link that failed stays failed in its state until it stands.
             self.link.send_if_modified(|link| {
-                let idle = *link == Link::Idle;
-                if idle {
+                let new = matches!(link, Link::Idle | Link::Superseded);
+                if new {
                     *link = Link::Connecting;
                 }
-                idle
+                new
             });
             let end = match destination.transport {
                 Transport::Grpc => stream::run(self, &destination, &mut retry).await,
@@ -178,6 +188,8 @@ impl Uplink {
                 backoff.reset();
             }
             match end {
+                End::Superseded => self.give_way(&destination),
+                End::Failed(failure) if failure.is_superseded() => self.give_way(&destination),
                 End::Failed(failure) => {
                     if !self.fail(&failure, &destination, backoff.pause()).await {
                         return;
@@ -189,6 +201,16 @@ impl Uplink {
                 }
             }
         }
+    }
+
+    /// A newer agent has the camera: stops it. What it holds stays.
+    fn give_way(&mut self, destination: &Destination) {
+        let reason = SUPERSEDED;
+        tracing::warn!(%destination, reason, "superseded");
+        self.link.send_replace(Link::Superseded);
+        self.stop
+            .send_if_modified(|orders| std::mem::take(&mut orders.streaming));
+        self.claim = Claim::default();
     }
 
     /// Says what broke and pauses. `false` when the agent ends: it has no time for another attempt.
@@ -223,7 +245,8 @@ impl Uplink {
         loop {
             {
                 let orders = self.orders.borrow_and_update();
-                let left = self.outbox.counts().total() > 0;
+                let superseded = *self.link.borrow() == Link::Superseded;
+                let left = self.outbox.counts().total() > 0 && !superseded;
                 match &orders.assignment {
                     Some(assignment) if orders.streaming || left => {
                         return Some(assignment.destination.clone());
@@ -234,9 +257,10 @@ impl Uplink {
             }
             // What an earlier process left waits until somebody says where it goes.
             let assigned = self.orders.borrow().assignment.is_some();
+            let superseded = *self.link.borrow() == Link::Superseded;
             tokio::select! {
                 changed = self.orders.changed() => changed.ok()?,
-                () = self.outbox.filled(), if assigned => {}
+                () = self.outbox.filled(), if assigned && !superseded => {}
                 () = self.drain.cancelled(), if !self.drain.is_cancelled() => {}
             }
         }
@@ -303,6 +327,8 @@ impl From<&End> for LinkEnd {
             End::Drained => Self::Drained,
             End::Switched => Self::Switched,
             End::Idle => Self::Idle,
+            End::Superseded => Self::Superseded,
+            End::Failed(failure) if failure.is_superseded() => Self::Superseded,
             End::Failed(_) => Self::Failed,
         }
     }

@@ -49,6 +49,7 @@ impl Stream {
             agent: "test".to_owned(),
             camera: camera.to_owned(),
             epoch,
+            ..Hello::default()
         };
         let first = stream_request::Message::Hello(hello.clone());
         requests

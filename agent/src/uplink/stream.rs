@@ -59,6 +59,8 @@ impl Session {
             agent: uplink.name.agent.clone(),
             camera: uplink.name.camera.clone(),
             epoch: uplink.orders.borrow().epoch,
+            incarnation: uplink.claim.incarnation,
+            admitted_at_us: uplink.claim.admitted_at_us,
         });
         // A channel of its own: a new stream is also a new connection, which a plain TCP balancer can send elsewhere.
         let channel = uplink.mesh.channel(&destination.origin);
@@ -105,6 +107,7 @@ impl Session {
             };
             tokio::select! {
                 message = self.incoming.message() => match self.hear(message, uplink, retry) {
+                    Ok(Heard::Superseded) => closing = Some((End::Superseded, limit())),
                     Ok(Heard::Drain) if closing.is_none() => closing = Some((End::Drained, limit())),
                     Ok(_) => {}
                     Err(failure) => return End::Failed(failure),
@@ -140,7 +143,7 @@ impl Session {
     fn hear(
         &mut self,
         message: Result<Option<StreamResponse>, tonic::Status>,
-        uplink: &Uplink,
+        uplink: &mut Uplink,
         retry: &mut Retry,
     ) -> Result<Heard, Failure> {
         let message = message.map_err(Failure::Broken)?.ok_or(Failure::Closed)?;
@@ -148,6 +151,7 @@ impl Session {
         match message.message {
             Some(stream_response::Message::Credits(credits)) => {
                 self.credit.grant(credits.frames);
+                uplink.claim.admitted(credits.admitted_at_us);
                 uplink.connected();
             }
             Some(stream_response::Message::Acknowledgement(answer)) => {
@@ -161,7 +165,10 @@ impl Session {
             }
             Some(stream_response::Message::Drain(drain)) => {
                 tracing::debug!(reason = drain.reason, "the collector drains the stream");
-                return Ok(Heard::Drain);
+                return Ok(match drain.cause() {
+                    v1::DrainCause::Superseded => Heard::Superseded,
+                    _ => Heard::Drain,
+                });
             }
             // A newer collector may say more than this agent understands.
             None => {}
@@ -182,6 +189,7 @@ impl Session {
 
 enum Heard {
     Drain,
+    Superseded,
     Other,
 }
 

@@ -10,7 +10,8 @@ use std::{
 };
 
 use airside_proto::v1::{
-    Acknowledgement, Credits, Drain, Frame, Hello, Outcome, StreamRequest, StreamResponse,
+    Acknowledgement, Credits, Drain, DrainCause, Frame, Hello, Outcome, StreamRequest,
+    StreamResponse,
     frame_ingest_server::{FrameIngest, FrameIngestServer},
     stream_request,
     stream_response::Message,
@@ -25,6 +26,9 @@ use tokio::{
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
 
+/// When it admits everybody.
+pub(crate) const ADMITTED_AT: u64 = 1_700_000_000_000_000;
+
 /// What becomes of a frame: this answer, or none.
 pub(crate) type Verdict = Option<Outcome>;
 
@@ -34,6 +38,8 @@ type Judge = Box<dyn Fn(&Frame, usize) -> Verdict + Send + Sync>;
 #[derive(Clone, Debug)]
 pub(crate) enum Order {
     Drain,
+    /// As if a newer agent had said hello: those that stream now are told, and refused from then on.
+    Supersede,
     Break,
     Grant(u32),
     Answer(Frame, Outcome),
@@ -51,6 +57,7 @@ struct Shared {
     judge: Judge,
     frames: Mutex<Vec<Frame>>,
     hellos: Mutex<Vec<(Hello, String)>>,
+    superseded: Mutex<Vec<u64>>,
     too_many: AtomicUsize,
     orders: broadcast::Sender<Order>,
 }
@@ -73,6 +80,7 @@ impl Collector {
             judge: Box::new(judge),
             frames: Mutex::default(),
             hellos: Mutex::default(),
+            superseded: Mutex::default(),
             too_many: AtomicUsize::new(0),
             orders: broadcast::channel(64).0,
         });
@@ -183,7 +191,19 @@ impl Conversation {
         else {
             panic!("the first message is no hello");
         };
+        let incarnation = hello.incarnation;
         self.shared.hellos.lock().unwrap().push((hello, camera));
+        if self
+            .shared
+            .superseded
+            .lock()
+            .unwrap()
+            .contains(&incarnation)
+        {
+            let refused = Status::already_exists("a newer process streams this camera");
+            let _ = self.sender.send(Err(refused)).await;
+            return;
+        }
         self.grant(self.shared.window).await;
         loop {
             tokio::select! {
@@ -196,6 +216,11 @@ impl Conversation {
                 },
                 order = self.orders.recv() => match order.unwrap() {
                     Order::Drain => self.say(Message::Drain(Drain::default())).await,
+                    Order::Supersede => {
+                        self.shared.superseded.lock().unwrap().push(incarnation);
+                        let drain = Drain { cause: DrainCause::Superseded.into(), ..Drain::default() };
+                        self.say(Message::Drain(drain)).await;
+                    }
                     Order::Grant(frames) => self.grant(frames).await,
                     Order::Answer(frame, outcome) => self.answer(&frame, outcome).await,
                     Order::Break => {
@@ -234,7 +259,11 @@ impl Conversation {
 
     async fn grant(&mut self, frames: u32) {
         self.credit += frames;
-        self.say(Message::Credits(Credits { frames })).await;
+        self.say(Message::Credits(Credits {
+            frames,
+            admitted_at_us: ADMITTED_AT,
+        }))
+        .await;
     }
 
     async fn say(&self, message: Message) {

@@ -20,6 +20,7 @@ mod skew;
 mod sources;
 mod spooling;
 mod streaming;
+mod superseded;
 mod tape;
 
 use std::time::{Duration, Instant};

@@ -87,7 +87,12 @@ fn answer(
         _ => (None, Some(WINDOW)),
     };
     let acknowledgement = acknowledgement.map(stream_response::Message::Acknowledgement);
-    let credits = credits.map(|frames| stream_response::Message::Credits(Credits { frames }));
+    let credits = credits.map(|frames| {
+        stream_response::Message::Credits(Credits {
+            frames,
+            admitted_at_us: 0,
+        })
+    });
     let messages = acknowledgement.into_iter().chain(credits);
     messages.map(|message| StreamResponse {
         message: Some(message),

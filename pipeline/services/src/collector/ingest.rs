@@ -3,13 +3,16 @@
 //! ```text
 //!  hello ──▶ open ──drain──▶ draining ──▶ closed
 //!              │                │  the agent closes, or everything is acknowledged and it stays silent
+//!              │ └── a newer process says hello: as drain
 //!              └── agent closes: what is under way is acknowledged first
 //! ```
 //!
 //! Invariants: at most the window is under way; each frame is acknowledged once, in the order of completion; the work of a
-//! stream lives in the stream, so that an agent that is gone leaves none behind.
+//! stream lives in the stream, so that an agent that is gone leaves none behind; of two processes that stream one camera
+//! under the same name the newer one does ([`tenure`]).
 
 mod session;
+mod tenure;
 
 use std::{pin::Pin, sync::Arc};
 
@@ -23,6 +26,7 @@ use tonic::{Request, Response, Status, Streaming};
 pub use super::process::Record;
 use super::{ledger::Ledger, outcome::Outcomes};
 use session::Session;
+use tenure::Tenures;
 
 /// The service of `airside.v1`.
 #[derive(Debug)]
@@ -32,6 +36,7 @@ pub struct Ingest<R> {
     ledger: Ledger,
     window: u32,
     drain: CancellationToken,
+    tenures: Arc<Tenures>,
 }
 
 impl<R: Record> Ingest<R> {
@@ -44,6 +49,7 @@ impl<R: Record> Ingest<R> {
             ledger,
             window,
             drain: CancellationToken::new(),
+            tenures: Arc::default(),
         }
     }
 
@@ -62,14 +68,7 @@ impl<R: Record> FrameIngest for Ingest<R> {
         &self,
         request: Request<Streaming<StreamRequest>>,
     ) -> Result<Response<Self::StreamStream>, Status> {
-        let session = Session::new(
-            request.into_inner(),
-            Arc::clone(&self.recorder),
-            self.outcomes.clone(),
-            self.ledger.clone(),
-            self.window,
-            self.drain.clone(),
-        );
+        let session = Session::new(request.into_inner(), self);
         let responses = stream::try_unfold(session, |mut session| async move {
             let response = session.next().await?;
             Ok(response.map(|response| (response, session)))

@@ -3,6 +3,7 @@
 mod ledger;
 mod neighbour;
 mod skew;
+mod superseded;
 
 use std::time::{Duration, Instant};
 
@@ -75,10 +76,16 @@ impl Agent {
     }
 
     async fn hello(&self) {
+        self.hello_as(0, 0).await;
+    }
+
+    async fn hello_as(&self, incarnation: u64, admitted_at_us: u64) {
         let hello = Hello {
             agent: "camera-agent-1".to_owned(),
             camera: "1".to_owned(),
             epoch: 1,
+            incarnation,
+            admitted_at_us,
         };
         self.send(stream_request::Message::Hello(hello)).await;
     }

@@ -2,6 +2,7 @@
 
 use std::{collections::VecDeque, pin::Pin, sync::Arc, time::Duration};
 
+use airside_core::Timestamp;
 use airside_proto::v1::{
     self, Acknowledgement, Credits, Drain, DrainCause, Hello, StreamRequest, StreamResponse,
     stream_request::Message, stream_response,
@@ -11,7 +12,10 @@ use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tonic::{Status, Streaming};
 
-use super::{Keys, Record};
+use super::{
+    Ingest, Keys, Record,
+    tenure::{self, Tenures},
+};
 use crate::{
     collector::{
         ledger::Ledger,
@@ -32,6 +36,9 @@ pub(super) struct Session<R> {
     ledger: Ledger,
     window: u32,
     drain: CancellationToken,
+    tenures: Arc<Tenures>,
+    /// Cancelled when a newer process of the agent streams the camera.
+    superseded: CancellationToken,
     keys: Keys,
     /// Known once the agent said hello.
     hello: Option<Hello>,
@@ -52,21 +59,16 @@ fn response(message: stream_response::Message) -> StreamResponse {
 }
 
 impl<R: Record> Session<R> {
-    pub(super) fn new(
-        requests: Streaming<StreamRequest>,
-        recorder: Arc<R>,
-        outcomes: Outcomes,
-        ledger: Ledger,
-        window: u32,
-        drain: CancellationToken,
-    ) -> Self {
+    pub(super) fn new(requests: Streaming<StreamRequest>, ingest: &Ingest<R>) -> Self {
         Self {
             requests,
-            recorder,
-            outcomes,
-            ledger,
-            window,
-            drain,
+            recorder: Arc::clone(&ingest.recorder),
+            outcomes: ingest.outcomes.clone(),
+            ledger: ingest.ledger.clone(),
+            window: ingest.window,
+            drain: ingest.drain.clone(),
+            tenures: Arc::clone(&ingest.tenures),
+            superseded: CancellationToken::new(),
             keys: Keys::of_stream(),
             hello: None,
             credits: 0,
@@ -93,7 +95,8 @@ impl<R: Record> Session<R> {
                     Some(request) => self.take(request)?,
                     None => self.closed = true,
                 },
-                () = self.drain.cancelled(), if self.goodbye.is_none() => self.say_goodbye(),
+                () = self.drain.cancelled(), if self.goodbye.is_none() => self.say_goodbye(DrainCause::Leaving),
+                () = self.superseded.cancelled(), if self.goodbye.is_none() => self.say_goodbye(DrainCause::Superseded),
                 () = sleep_until(end.unwrap_or_else(Instant::now)), if end.is_some() => return Ok(None),
             }
         }
@@ -110,21 +113,28 @@ impl<R: Record> Session<R> {
             done = self.under_way.next().now_or_never().flatten();
         }
         if self.goodbye.is_none() && !self.closed {
-            self.grant(freed);
+            self.grant(freed, 0);
         }
     }
 
-    fn grant(&mut self, frames: u32) {
+    fn grant(&mut self, frames: u32, admitted_at_us: u64) {
         self.credits += frames;
-        let credits = stream_response::Message::Credits(Credits { frames });
+        let credits = stream_response::Message::Credits(Credits {
+            frames,
+            admitted_at_us,
+        });
         self.responses.push_back(response(credits));
     }
 
-    fn say_goodbye(&mut self) {
+    fn say_goodbye(&mut self, cause: DrainCause) {
         self.goodbye = Some(Instant::now() + GOODBYE);
+        let reason = match cause {
+            DrainCause::Superseded => tenure::SUPERSEDED,
+            _ => "this collector is going away",
+        };
         let drain = Drain {
-            reason: "this collector is going away".to_owned(),
-            cause: DrainCause::Leaving.into(),
+            reason: reason.to_owned(),
+            cause: cause.into(),
         };
         self.responses
             .push_back(response(stream_response::Message::Drain(drain)));
@@ -136,10 +146,7 @@ impl<R: Record> Session<R> {
                 if hello.agent.is_empty() || hello.camera.is_empty() {
                     return Err(Status::invalid_argument("hello: expected agent and camera"));
                 }
-                tracing::info!(agent = hello.agent, camera = hello.camera, "stream opened");
-                self.hello = Some(hello);
-                self.grant(self.window);
-                Ok(())
+                self.admit(hello)
             }
             (Some(Message::Frame(frame)), Some(hello)) => {
                 let of_camera = frame
@@ -163,6 +170,17 @@ impl<R: Record> Session<R> {
             (None, Some(_)) => Ok(()),
             (None, None) => Err(Status::invalid_argument("expected a hello")),
         }
+    }
+
+    /// Greets the agent, unless a newer process of it streams the camera.
+    fn admit(&mut self, hello: Hello) -> Result<(), Status> {
+        let admission = self.tenures.admit(&hello, Timestamp::now());
+        let admission = admission.ok_or_else(|| Status::already_exists(tenure::SUPERSEDED))?;
+        tracing::info!(agent = hello.agent, camera = hello.camera, "stream opened");
+        self.superseded = admission.superseded;
+        self.hello = Some(hello);
+        self.grant(self.window, admission.at_us);
+        Ok(())
     }
 
     fn begin(&mut self, message: v1::Frame) -> Result<(), Status> {
