@@ -1,5 +1,7 @@
 //! What a camera is told to stream: for which place, and where to.
 
+pub mod standing;
+
 use std::{fmt, str::FromStr};
 
 use airside_core::{Event, SectionId};

@@ -32,7 +32,7 @@ pub use self::{
 };
 use self::{pace::Pace, taking::Progress};
 use crate::{
-    assignment::{Assignment, Orders},
+    assignment::{Assignment, Orders, standing::Standing},
     capture::{self, Format, Pictures, Vitals},
     gate,
     outbox::Outbox,
@@ -64,6 +64,7 @@ pub struct Camera {
     recipe: watch::Sender<Recipe>,
     outbox: Arc<Outbox>,
     orders: watch::Sender<Orders>,
+    standing: Standing,
     condition: watch::Sender<Condition>,
     link: watch::Sender<Link>,
     newest: watch::Sender<Option<Snapshot>>,
@@ -79,12 +80,13 @@ pub struct Camera {
 impl Camera {
     /// An idle camera.
     #[must_use]
-    pub fn new(name: CameraName, recipe: Recipe, outbox: Arc<Outbox>) -> Self {
+    pub fn new(name: CameraName, recipe: Recipe, outbox: Arc<Outbox>, standing: Standing) -> Self {
         Self {
             name,
             recipe: watch::Sender::new(recipe),
             outbox,
             orders: watch::Sender::default(),
+            standing,
             condition: watch::Sender::new(Condition::Idle),
             link: watch::Sender::new(Link::Idle),
             newest: watch::Sender::default(),
@@ -130,6 +132,12 @@ impl Camera {
     #[must_use]
     pub fn orders(&self) -> &watch::Sender<Orders> {
         &self.orders
+    }
+
+    /// What of it outlives the process.
+    #[must_use]
+    pub fn standing(&self) -> &Standing {
+        &self.standing
     }
 
     /// How it is.
@@ -261,6 +269,12 @@ impl Camera {
             };
             true
         });
+    }
+
+    /// Does not stream, but knows where what was captured goes.
+    pub fn stand_by(&self, assignment: Option<Assignment>) {
+        self.orders
+            .send_modify(|orders| orders.assignment = assignment);
     }
 
     /// Streams no more. What was captured is still delivered.

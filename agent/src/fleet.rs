@@ -22,6 +22,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
 use crate::{
+    assignment::{Assignment, standing::Standing},
     camera::{Camera, Recipe, film},
     cameras::Cameras,
     metrics::Metrics,
@@ -56,6 +57,8 @@ pub struct Ended {
     reason: String,
 }
 
+/// The spool of a camera, its orders, and what it is to do at first.
+type Opened = (Arc<Outbox>, Standing, (bool, Option<Assignment>));
 type Order = (Vec<CameraSettings>, oneshot::Sender<Changes>);
 
 /// Tells the fleet which cameras there are to be.
@@ -200,16 +203,22 @@ impl Fleet {
     }
 
     async fn add(&mut self, settings: &CameraSettings) -> Result<(), OpenError> {
-        let outbox = self.open(&settings.id).await?;
+        let standing = Standing::new(
+            self.common.spools.state(),
+            &settings.id,
+            settings.start.clone(),
+        );
+        let (outbox, standing, (streams, assignment)) = self.open(&settings.id, standing).await?;
         let common = &self.common;
         let name = CameraName {
             agent: common.settings.agent.clone(),
             camera: settings.id.clone(),
         };
         common.metrics.follow(Arc::clone(&outbox));
-        let camera = Arc::new(Camera::new(name.clone(), settings.into(), outbox));
-        if let Some(assignment) = &settings.start {
-            camera.start(assignment.clone());
+        let camera = Arc::new(Camera::new(name.clone(), settings.into(), outbox, standing));
+        match assignment {
+            Some(assignment) if streams => camera.start(assignment),
+            assignment => camera.stand_by(assignment),
         }
         let drain = common.drain.child_token();
         let uplink = Uplink {
@@ -236,22 +245,28 @@ impl Fleet {
             drain,
             tasks: 2,
         };
+        let (orders, drained) = (linked.orders().subscribe(), running.drain.clone());
         self.running.insert(settings.id.clone(), running);
         self.spawn(&settings.id, filming);
         let timed = async move {
             tokio::select! {
                 () = uplink.run() => {}
                 () = linked.time_link() => {}
+                () = linked.standing().keep(orders, drained) => {}
             }
         };
         self.spawn(&settings.id, timed);
         Ok(())
     }
 
-    /// Opens a spool where blocking is allowed.
-    async fn open(&self, camera: &str) -> Result<Arc<Outbox>, OpenError> {
+    /// Opens a spool and reads what the camera is to do at first, where blocking is allowed.
+    async fn open(&self, camera: &str, standing: Standing) -> Result<Opened, OpenError> {
         let (spools, id) = (self.common.spools.clone(), camera.to_owned());
-        let opened = tokio::task::spawn_blocking(move || spools.open(&id)).await;
+        let open = move || {
+            let first = standing.first();
+            Ok((spools.open(&id)?, standing, first))
+        };
+        let opened = tokio::task::spawn_blocking(open).await;
         opened.unwrap_or_else(|panic| {
             Err(OpenError::Unreadable(
                 camera.to_owned(),
@@ -286,8 +301,11 @@ impl Fleet {
             });
         }
         running.tasks -= 1;
-        if running.tasks == 0 {
-            self.running.remove(&id);
+        if running.tasks == 0
+            && let Some(removed) = self.running.remove(&id)
+            && !self.common.drain.is_cancelled()
+        {
+            removed.camera.standing().forget();
         }
         Ok(())
     }
@@ -327,6 +345,8 @@ impl Running {
                 Some(assignment) => self.camera.start(assignment.clone()),
                 None => self.camera.stop(),
             }
+            let standing = self.camera.standing();
+            standing.reconfigure(settings.start.clone());
         }
         self.table = settings.table.clone();
         fate

@@ -291,6 +291,7 @@ async fn stream(
             camera.stop();
         }
     }
+    camera.standing().tried(camera.orders()).await;
     Ok(Json(CameraState::of(&camera)))
 }
 

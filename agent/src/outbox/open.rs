@@ -65,6 +65,12 @@ impl Spools {
         })
     }
 
+    /// The state directory, if there is one.
+    #[must_use]
+    pub fn state(&self) -> Option<Arc<StateDirectory>> {
+        self.state.clone()
+    }
+
     /// Opens the spool of a camera, and looks after it. Blocks for as long as the disk takes.
     ///
     /// # Errors

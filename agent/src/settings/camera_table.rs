@@ -98,6 +98,28 @@ pub struct StreamTable {
     pub extra_info: String,
 }
 
+impl From<StreamTable> for Assignment {
+    fn from(table: StreamTable) -> Self {
+        Self {
+            section: table.section,
+            event: table.event,
+            destination: table.destination,
+            extra_info: table.extra_info,
+        }
+    }
+}
+
+impl From<Assignment> for StreamTable {
+    fn from(assignment: Assignment) -> Self {
+        Self {
+            section: assignment.section,
+            event: assignment.event,
+            destination: assignment.destination,
+            extra_info: assignment.extra_info,
+        }
+    }
+}
+
 impl CameraTable {
     /// Whether a running camera becomes this one without a new start: at most what it streams differs.
     #[must_use]
@@ -176,12 +198,7 @@ impl CameraTable {
                 masks: self.masks,
                 luma: self.gate.luma(),
             },
-            start: self.stream.map(|stream| Assignment {
-                section: stream.section,
-                event: stream.event,
-                destination: stream.destination,
-                extra_info: stream.extra_info,
-            }),
+            start: self.stream.map(Assignment::from),
             gate: self.gate,
         }
     }

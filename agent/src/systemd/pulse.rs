@@ -82,7 +82,7 @@ mod tests {
     use std::{os::unix::net::UnixDatagram, sync::Arc};
 
     use super::*;
-    use crate::{outbox::Outbox, settings, uplink::CameraName};
+    use crate::{assignment::standing::Standing, outbox::Outbox, settings, uplink::CameraName};
 
     #[test]
     fn the_watchdog_starves_while_a_camera_is_stuck_and_only_then() {
@@ -101,7 +101,11 @@ mod tests {
             camera: "1".to_owned(),
         };
         let outbox = Arc::new(Outbox::new(settings.window));
-        let camera = Arc::new(Camera::new(name, (&settings.cameras[0]).into(), outbox));
+        let (recipe, standing) = (
+            (&settings.cameras[0]).into(),
+            Standing::new(None, "1", None),
+        );
+        let camera = Arc::new(Camera::new(name, recipe, outbox, standing));
         let cameras = Cameras::default();
         cameras.put(vec![Arc::clone(&camera)]);
         let pulse = Pulse {

@@ -16,7 +16,7 @@ use airside_runtime::Mesh;
 use bytes::Bytes;
 use http::Request;
 use http_body_util::Full;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{collector::Collector, eventually, harness::Agent, tape::Tape};
 
@@ -24,23 +24,22 @@ const PROGRAM: &str = env!("CARGO_BIN_EXE_airside-agent");
 
 /// An agent in this process with this spool, whose camera `1` is this one.
 async fn agent(camera: Arc<dyn Source>, folder: &Path, spool: &str) -> Agent {
-    let file = folder.join("agent.toml");
-    fs::write(
-        &file,
-        format!("agent = \"gate\"\nsource = \"test://\"\n[spool]\n{spool}\n"),
-    )
-    .unwrap();
-    let mut args: Vec<OsString> = ["airside-agent", "--listen", "127.0.0.1:0", "--config"]
-        .map(Into::into)
-        .into();
-    args.extend([
-        file.into(),
-        "--state-dir".into(),
-        folder.join("state").into(),
-    ]);
+    let file = format!("source = \"test://\"\n[spool]\n{spool}\n");
+    let args = arguments(folder, &file);
     let mut loaded = settings::load(args.clone()).unwrap();
     loaded.settings.cameras[0].source = camera;
     Agent::running(loaded, args, Manager::default()).await
+}
+
+/// Of an agent with this file and a state directory.
+fn arguments(folder: &Path, file: &str) -> Vec<OsString> {
+    let path = folder.join("agent.toml");
+    fs::write(&path, format!("agent = \"gate\"\n{file}")).unwrap();
+    let fixed = ["airside-agent", "--listen", "127.0.0.1:0", "--config"];
+    let mut args: Vec<OsString> = fixed.map(Into::into).into();
+    let state = folder.join("state");
+    args.extend([path.into(), "--state-dir".into(), state.into()]);
+    args
 }
 
 fn verify(folder: &Path) -> Output {
@@ -98,8 +97,12 @@ async fn a_full_spool_stops_the_camera_until_there_is_room() {
     let (tape, camera) = Tape::new();
     let spool = "size = \"1MiB\"\npolicy = \"stop-capture\"";
     let agent = agent(camera, folder.path(), spool).await;
-    agent.start(&format!("grpc://{gone}")).await;
-    tape.show(1..=8000);
+    // Large frames, so that fewer fill it.
+    let body = json!({
+        "section": 1, "event": "exit", "destination": format!("grpc://{gone}"), "extra-info": "x".repeat(800),
+    });
+    agent.post("/stream?toggle=on", &body.to_string()).await;
+    tape.show(1..=2000);
     let state = agent
         .becomes("the camera stops", |state| state["camera"] == "full")
         .await;
@@ -107,7 +110,7 @@ async fn a_full_spool_stops_the_camera_until_there_is_room() {
     let collector = Collector::start(&gone.to_string(), 64, |_, _| Some(Outcome::Recorded)).await;
     let state = agent
         .becomes("all came in the end", |state| {
-            state["frames"]["acknowledged"] == 8000
+            state["frames"]["acknowledged"] == 2000
         })
         .await;
     let frames = &state["frames"];
@@ -117,7 +120,7 @@ async fn a_full_spool_stops_the_camera_until_there_is_room() {
     );
     assert_eq!(
         collector.numbers().into_iter().collect::<BTreeSet<_>>(),
-        (1..=8000).collect()
+        (1..=2000).collect()
     );
     assert!(tape.openings() > 1);
     agent.stop().await;
@@ -235,6 +238,52 @@ async fn killed_at_any_moment_it_forgets_no_frame_and_no_count() {
     let recorded: BTreeSet<_> = ids.map(|id| (id.epoch, id.sequence)).collect();
     assert_eq!(acknowledged, recorded);
     process.kill();
+}
+
+#[tokio::test]
+async fn what_was_ordered_through_the_interface_outlives_the_process() {
+    let folder = tempfile::tempdir().unwrap();
+    let collector = Collector::recording().await;
+    let (tape, camera) = Tape::new();
+    let first = agent(Arc::clone(&camera), folder.path(), "").await;
+    first.start(&collector.destination()).await;
+    first.stop().await;
+
+    let second = agent(Arc::clone(&camera), folder.path(), "").await;
+    let state = second.state().await;
+    assert_eq!(
+        (&state["streaming"], &state["section"], &state["event"]),
+        (&true.into(), &"1".into(), &"exit".into())
+    );
+    tape.show(1..=3);
+    second
+        .becomes("it streams on", |state| {
+            state["frames"]["acknowledged"] == 3
+        })
+        .await;
+    second.post("/stream?toggle=off", "").await;
+    second.stop().await;
+
+    let third = agent(Arc::clone(&camera), folder.path(), "").await;
+    let state = third.state().await;
+    assert_eq!(state["streaming"], false);
+    assert_eq!(state["destination"], collector.destination());
+    third.stop().await;
+
+    // A file that names a stream comes first.
+    let stream = format!(
+        "[[camera]]\nid = 1\nsource = \"test://\"\nstream = {{ section = 2, event = \"entry\", destination = \"{}\" }}",
+        collector.destination()
+    );
+    let args = arguments(folder.path(), &stream);
+    let loaded = settings::load(args.clone()).unwrap();
+    let fourth = Agent::running(loaded, args, Manager::default()).await;
+    let state = fourth.state().await;
+    assert_eq!(
+        (&state["streaming"], &state["section"]),
+        (&true.into(), &"2".into())
+    );
+    fourth.stop().await;
 }
 
 #[tokio::test]
