@@ -80,6 +80,7 @@ async fn post(
     let request = Request::post(format!("{}frame", destination.origin))
         .header(header::CONTENT_TYPE, "application/json")
         .header("x-request-id", frame.request_id())
+        .header(FrameId::HEADER, frame.id.to_string())
         .body(Full::new(Bytes::from(JsonFrame::from(&frame).to_json())))
         .expect("an origin and a path make a valid address");
     let answer = Carried::of_traceparent(&frame.traceparent())

@@ -22,7 +22,15 @@ pub struct FrameId {
 /// The agent of frames that came by REST.
 const REST: &str = "rest";
 
+/// A text that is no identity of a frame.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error("expected AGENT/CAMERA/EPOCH/SEQUENCE")]
+pub struct InvalidFrameId;
+
 impl FrameId {
+    /// The header in which a frame that is posted brings its identity, as it is written here.
+    pub const HEADER: &str = "x-airside-frame";
+
     /// The identity of a frame that came by REST and therefore brought none: place and time of capture. The
     /// same frame posted again has the same identity.
     #[must_use]
@@ -51,6 +59,27 @@ impl fmt::Display for FrameId {
             sequence,
         } = self;
         write!(f, "{agent}/{camera}/{epoch}/{sequence}")
+    }
+}
+
+impl FromStr for FrameId {
+    type Err = InvalidFrameId;
+
+    fn from_str(text: &str) -> Result<Self, InvalidFrameId> {
+        let mut parts = text.split('/');
+        let mut name = || parts.next().filter(|name| !name.is_empty());
+        let (agent, camera) = (name(), name());
+        let (epoch, sequence) = (name(), name());
+        let number = |text: &str| text.parse().map_err(|_| InvalidFrameId);
+        match (agent, camera, epoch, sequence, parts.next()) {
+            (Some(agent), Some(camera), Some(epoch), Some(sequence), None) => Ok(Self {
+                agent: agent.to_owned(),
+                camera: camera.to_owned(),
+                epoch: number(epoch)?,
+                sequence: number(sequence)?,
+            }),
+            _ => Err(InvalidFrameId),
+        }
     }
 }
 
@@ -180,6 +209,17 @@ mod tests {
         }
         for text in ["-1", "1.5", "\"\"", "null", "[1]", "\"a/b\""] {
             assert!(serde_json::from_str::<SectionId>(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn an_identity_is_read_as_it_is_written() {
+        let text = "gate-1/back/1600000000000000/7";
+        let id: FrameId = text.parse().unwrap();
+        assert_eq!((id.epoch, id.sequence), (1_600_000_000_000_000, 7));
+        assert_eq!(id.to_string(), text);
+        for text in ["", "a/b/1", "a/b/1/2/3", "/b/1/2", "a/b/x/2", "a/b/1/-2"] {
+            assert_eq!(text.parse::<FrameId>(), Err(InvalidFrameId), "{text}");
         }
     }
 

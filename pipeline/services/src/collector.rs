@@ -102,16 +102,12 @@ pub async fn build(settings: &Settings) -> Result<Bound, Error> {
     let mut service = Service::new("Collector", &settings.server).shows_spread();
     let delivery = delivery::start(&mut service, settings);
     let neighbours = neighbours::Neighbours::new(service.mesh(), settings);
-    let processor = Arc::new(Processor::new(neighbours, delivery, settings.concurrency));
-    let outcomes = Outcomes::registered(service.metrics());
     let (ledger, listing) = ledger::start(&mut service, &settings.ledger).await?;
-    let ingest = Ingest::new(
-        Arc::clone(&processor),
-        outcomes.clone(),
-        ledger,
-        settings.window,
-    )
-    .ending_with(service.drain());
+    let processor = Processor::new(neighbours, delivery, settings.concurrency, ledger);
+    let processor = Arc::new(processor);
+    let outcomes = Outcomes::registered(service.metrics());
+    let ingest = Ingest::new(Arc::clone(&processor), outcomes.clone(), settings.window)
+        .ending_with(service.drain());
     let grpc = FrameIngestServer::new(ingest).max_decoding_message_size(MAX_MESSAGE_BYTES);
     let rest = rest::Rest {
         processor,

@@ -7,7 +7,7 @@ use airside_core::{Event, FrameId, SectionId, Timestamp};
 use airside_proto::v1;
 use airside_runtime::{Problem, parse};
 use bytes::Bytes;
-use http::Uri;
+use http::{HeaderMap, Uri};
 use serde::{Deserialize, Deserializer, Serialize, de};
 
 pub use image::Image;
@@ -65,6 +65,22 @@ pub fn identity(id: Option<v1::FrameId>) -> Result<FrameId, Invalid> {
         epoch: id.epoch,
         sequence: id.sequence,
     })
+}
+
+/// Reads the identity that a posted frame brings.
+///
+/// # Errors
+/// The header is none.
+pub fn posted_identity(headers: &HeaderMap) -> Result<Option<FrameId>, Problem> {
+    let Some(value) = headers.get(FrameId::HEADER) else {
+        return Ok(None);
+    };
+    let id = value.to_str().ok().and_then(|text| text.parse().ok());
+    match identity(id.as_ref().map(identity_message)) {
+        Ok(id) => Ok(Some(id)),
+        Err(_) => Err(Problem::field(FrameId::HEADER, "the header names no frame")
+            .expected("AGENT/CAMERA/EPOCH/SEQUENCE with a sequence from 1")),
+    }
 }
 
 /// Writes the identity of a frame.
@@ -175,11 +191,12 @@ pub struct Shown {
 }
 
 impl Posted {
-    /// The frame with the identity that REST frames have.
+    /// The frame with the identity that it brought, or else that of frames that bring none.
     #[must_use]
-    pub fn into_frame(self) -> Frame {
+    pub fn into_frame(self, id: Option<FrameId>) -> Frame {
+        let of_rest = || FrameId::of_rest(&self.section, self.event, self.timestamp);
         Frame {
-            id: FrameId::of_rest(&self.section, self.event, self.timestamp),
+            id: id.unwrap_or_else(of_rest),
             captured_at: self.timestamp,
             section: self.section,
             event: self.event,

@@ -49,33 +49,43 @@ impl Trial {
     }
 
     pub(crate) async fn get(&self, path: &str) -> Answer {
-        self.ask(Method::GET, path, None, "").await
+        self.ask(Method::GET, path, &[], "").await
     }
 
     pub(crate) async fn delete(&self, path: &str) -> Answer {
-        self.ask(Method::DELETE, path, None, "").await
+        self.ask(Method::DELETE, path, &[], "").await
     }
 
     pub(crate) async fn put(&self, path: &str) -> Answer {
-        self.ask(Method::PUT, path, None, "").await
+        self.ask(Method::PUT, path, &[], "").await
     }
 
     pub(crate) async fn post(&self, path: &str, request_id: Option<&str>, body: &str) -> Answer {
-        self.ask(Method::POST, path, request_id, body).await
+        let id = request_id.map(|id| ("x-request-id", id));
+        self.post_with(path, id.as_slice(), body).await
+    }
+
+    pub(crate) async fn post_with(
+        &self,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &str,
+    ) -> Answer {
+        self.ask(Method::POST, path, headers, body).await
     }
 
     async fn ask(
         &self,
         method: Method,
         path: &str,
-        request_id: Option<&str>,
+        headers: &[(&str, &str)],
         body: &str,
     ) -> Answer {
         let mut request = Request::builder()
             .method(method)
             .uri(format!("{}{path}", self.origin));
-        if let Some(id) = request_id {
-            request = request.header("x-request-id", id);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
         }
         let body = Full::from(Bytes::from(body.to_owned()));
         let response = self

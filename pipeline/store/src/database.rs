@@ -48,6 +48,8 @@ impl Database {
             SqlitePoolOptions::new()
                 .max_connections(connections)
                 .acquire_timeout(PATIENCE)
+                // Seen to when it is released.
+                .test_before_acquire(false)
                 .after_release(|connection, _| Box::pin(is_reusable(connection)))
         };
         let writer = pool(1)
@@ -92,6 +94,11 @@ impl Database {
     /// Begins to write; others who want to wait for their turn.
     pub(crate) async fn write(&self) -> Result<Transaction<'static, Sqlite>, Error> {
         Ok(self.writer.begin_with("BEGIN IMMEDIATE").await?)
+    }
+
+    /// For a single statement that writes; others who want to wait for their turn.
+    pub(crate) fn writer(&self) -> &SqlitePool {
+        &self.writer
     }
 
     /// For queries.

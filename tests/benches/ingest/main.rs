@@ -1,6 +1,7 @@
-//! How many 100 kB frames a second a collector takes in, without analysis, beside a bare tuned tonic server.
+//! How many 100 kB frames a second a collector takes in, without analysis, beside one without a ledger and beside a bare tuned
+//! tonic server.
 //!
-//! Both are processes of their own (this program, started again), get the same frames from the same client over the same
+//! All are processes of their own (this program, started again), get the same frames from the same client over the same
 //! protocol, and answer each frame with an acknowledgement and a credit. The collector's side is Airside's
 //! listener, stream handling, checks, trace context, limits, metrics and ledger on disk; only the work on a frame is left out. The bare side
 //! is a tonic server with the same HTTP/2 settings that hands the identity back.
@@ -47,55 +48,54 @@ struct Round {
 
 async fn measure(case: &Case) -> Result<()> {
     let ledger = case.directory().join("ledger.sqlite");
-    let collector = Spec::again("collector").arg("collector");
-    let collector = Program::launch(case, collector.flag("--ledger", ledger)).await?;
-    let echo = Program::launch(case, Spec::again("echo").arg("echo")).await?;
+    let collector = |name| Spec::again(name).arg("collector");
+    let proving = collector("collector").flag("--ledger", ledger);
+    let servers = [
+        Program::launch(case, proving).await?,
+        Program::launch(case, collector("without-ledger").arg("--no-ledger")).await?,
+        Program::launch(case, Spec::again("echo").arg("echo")).await?,
+    ];
     for streams in [1, 8] {
-        let (mut ours, mut bare) = (Vec::new(), Vec::new());
+        let mut rounds = [const { Vec::new() }; 3];
         // The first round warms up.
         for round in 0..=ROUNDS {
-            let pair = (
-                drive(&collector, streams).await?,
-                drive(&echo, streams).await?,
-            );
-            if round > 0 {
-                ours.push(pair.0);
-                bare.push(pair.1);
+            for (server, rounds) in servers.iter().zip(&mut rounds) {
+                let driven = drive(server, streams).await?;
+                if round > 0 {
+                    rounds.push(driven);
+                }
             }
         }
-        compare(
-            &format!("{streams} stream(s): frames a second"),
-            &ours,
-            &bare,
-            |round| round.frames_a_second,
-            Some(Goal::AtLeast(0.8)),
-        );
-        compare(
-            &format!("{streams} stream(s): server's CPU, µs a frame"),
-            &ours,
-            &bare,
-            |round| round.cpu_us_a_frame,
-            None,
-        );
+        let [ours, without, bare] = &rounds;
+        compare(streams, ours, ("no ledger", without), Goal::AtLeast(0.97));
+        compare(streams, ours, ("tonic alone", bare), Goal::AtLeast(0.8));
     }
     Ok(())
 }
 
-fn compare(
-    title: &str,
-    ours: &[Round],
-    bare: &[Round],
-    figure: fn(&Round) -> f64,
-    goal: Option<Goal>,
-) {
-    let title = format!("Ingest of {} kB frames, {title}", FRAME_BYTES / 1000);
-    let comparison = Comparison {
-        title: &title,
-        airside: ("collector", ours.iter().map(figure).collect()),
-        bare: ("tonic alone", bare.iter().map(figure).collect()),
-        goal,
-    };
-    comparison.print();
+fn compare(streams: usize, ours: &[Round], (name, other): (&str, &[Round]), goal: Goal) {
+    type Figure = fn(&Round) -> f64;
+    let figures: [(&str, Figure, Option<Goal>); 2] = [
+        ("frames a second", |round| round.frames_a_second, Some(goal)),
+        (
+            "server's CPU, µs a frame",
+            |round| round.cpu_us_a_frame,
+            None,
+        ),
+    ];
+    for (unit, figure, goal) in figures {
+        let title = format!(
+            "Ingest of {} kB frames, {streams} stream(s): {unit}",
+            FRAME_BYTES / 1000
+        );
+        let comparison = Comparison {
+            title: &title,
+            airside: ("collector", ours.iter().map(figure).collect()),
+            bare: (name, other.iter().map(figure).collect()),
+            goal,
+        };
+        comparison.print();
+    }
 }
 
 async fn drive(server: &Program, streams: usize) -> Result<Round> {

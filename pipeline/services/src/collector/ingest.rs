@@ -23,8 +23,8 @@ use http::HeaderMap;
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status, Streaming};
 
+use super::outcome::Outcomes;
 pub use super::process::Record;
-use super::{ledger::Ledger, outcome::Outcomes};
 use session::Session;
 use tenure::Tenures;
 
@@ -33,20 +33,18 @@ use tenure::Tenures;
 pub struct Ingest<R> {
     recorder: Arc<R>,
     outcomes: Outcomes,
-    ledger: Ledger,
     window: u32,
     drain: CancellationToken,
     tenures: Arc<Tenures>,
 }
 
 impl<R: Record> Ingest<R> {
-    /// Takes frames for `recorder`, at most `window` at a time from one stream; `ledger` keeps what they are answered.
+    /// Takes frames for `recorder`, at most `window` at a time from one stream.
     #[must_use]
-    pub fn new(recorder: Arc<R>, outcomes: Outcomes, ledger: Ledger, window: u32) -> Self {
+    pub fn new(recorder: Arc<R>, outcomes: Outcomes, window: u32) -> Self {
         Self {
             recorder,
             outcomes,
-            ledger,
             window,
             drain: CancellationToken::new(),
             tenures: Arc::default(),

@@ -8,7 +8,8 @@
 //!
 //! Invariants: no acknowledgement but `DEFERRED` without its entry; a frame has one entry, and every acknowledgement of it
 //! from then on says the same, except that what was refused may still be recorded. When nothing can be entered, frames are
-//! deferred and the service is not ready. Posted frames have no identity of an agent's and are left out.
+//! deferred and the service is not ready. Posted frames that bring no
+//! identity of an agent's are left out.
 
 mod listing;
 
@@ -20,16 +21,22 @@ use airside_core::{
 };
 use airside_runtime::{Service, parse};
 use airside_store::{Error, Settlements};
-use tokio::sync::{mpsc, oneshot};
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::{Instant, sleep_until},
+};
 
 pub(super) use self::listing::Listing;
 use super::outcome::{Away, Part, Verdict};
 use crate::storage::{Health, maintain};
 
-/// Answers that may wait; those beyond wait for their turn.
-const WAITING: usize = 256;
+/// Answers that may wait, the windows of a dozen busy streams; those beyond wait for their turn.
+const WAITING: usize = 1024;
 /// Answers that share a transaction: as many as can wait, as each costs little beside the disk's latency.
 const BATCH: usize = WAITING;
+/// Time between the beginnings of two transactions. One costs as much processor time as taking in a frame or two, so that under a flood
+/// of frames they are to be few; an answer that comes alone, as those of cameras do, waits for nothing.
+const APART: Duration = Duration::from_millis(1);
 
 /// How the ledger is kept.
 #[derive(clap::Args, Clone, Debug)]
@@ -95,7 +102,7 @@ pub async fn start(service: &mut Service, settings: &Keeping) -> Result<(Ledger,
 impl Ledger {
     /// Enters the verdict on a frame; the one to answer with, which is another when an earlier answer stands or nothing can
     /// be entered.
-    pub(super) async fn enter(&self, frame: FrameId, verdict: Verdict) -> Verdict {
+    pub async fn enter(&self, frame: FrameId, verdict: Verdict) -> Verdict {
         let Some(settlement) = verdict.settlement() else {
             return verdict;
         };
@@ -126,7 +133,11 @@ async fn write(
     health: Health,
 ) -> Result<(), Infallible> {
     let mut batch = Vec::with_capacity(BATCH);
+    let mut next = Instant::now();
     while entries.recv_many(&mut batch, BATCH).await > 0 {
+        sleep_until(next).await;
+        next = Instant::now() + APART;
+        batch.extend(std::iter::from_fn(|| entries.try_recv().ok()).take(BATCH - batch.len()));
         let (frames, waiting): (Vec<_>, Vec<_>) = batch
             .drain(..)
             .map(|entry| ((entry.frame, entry.settlement), entry.standing))

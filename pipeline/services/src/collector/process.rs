@@ -15,6 +15,7 @@ use tokio::{
 
 use super::{
     delivery::Delivery,
+    ledger::Ledger,
     memory::{Memory, Progress},
     neighbours::{Failure, Neighbours},
     outcome::{Away, Part, Verdict},
@@ -38,6 +39,9 @@ const LEAST_NAMED_HEIGHT: f32 = 32.0;
 pub trait Record: Send + Sync + 'static {
     /// Sees to it that everything the frame shows is stored, and says whether it is.
     fn record(&self, frame: Frame) -> impl Future<Output = Verdict> + Send;
+
+    /// Notes the verdict on a frame before it is told; the one to tell, which is another when an earlier one stands.
+    fn settle(&self, frame: FrameId, verdict: Verdict) -> impl Future<Output = Verdict> + Send;
 }
 
 /// Takes frames through the pipeline.
@@ -48,6 +52,7 @@ pub(super) struct Processor {
     memory: Memory,
     stills: Stills,
     turns: Semaphore,
+    ledger: Ledger,
 }
 
 /// What the analysis tells the other branch. Nothing at all means that it failed.
@@ -57,13 +62,19 @@ enum Sight {
 }
 
 impl Processor {
-    pub(super) fn new(neighbours: Neighbours, delivery: Delivery, concurrency: u32) -> Self {
+    pub(super) fn new(
+        neighbours: Neighbours,
+        delivery: Delivery,
+        concurrency: u32,
+        ledger: Ledger,
+    ) -> Self {
         Self {
             neighbours,
             delivery,
             memory: Memory::default(),
             stills: Stills::default(),
             turns: Semaphore::new(concurrency as usize),
+            ledger,
         }
     }
 }
@@ -88,6 +99,10 @@ impl Record for Processor {
             work.report(faces, tell_descriptors),
         );
         verdict(observed, reported)
+    }
+
+    async fn settle(&self, frame: FrameId, verdict: Verdict) -> Verdict {
+        self.ledger.enter(frame, verdict).await
     }
 }
 

@@ -10,7 +10,7 @@ use airside_runtime::{
 };
 use axum::{Router, body::Body, extract::State, middleware, response::Response, routing::post};
 use bytes::Bytes;
-use http::{Request, StatusCode, header};
+use http::{HeaderMap, Request, StatusCode, header};
 use http_body_util::Full;
 use serde::{Deserialize, Serialize};
 
@@ -19,7 +19,7 @@ use super::{
     process::{Processor, Record as _},
 };
 use crate::{
-    frame::{Posted, section_origin},
+    frame::{Posted, posted_identity, section_origin},
     picture,
 };
 
@@ -66,16 +66,21 @@ impl Rest {
 
 async fn frame(
     State(rest): State<Rest>,
+    headers: HeaderMap,
     Json(posted): Json<Posted>,
 ) -> Result<axum::Json<Recorded>, Problem> {
+    let id = posted_identity(&headers)?;
     let count = rest.outcomes.begin();
-    let verdict = match picture::check(&posted.image.0) {
-        Ok(()) => rest.processor.record(posted.into_frame()).await,
-        Err(problem) => {
-            let reason = problem.detail().to_owned();
-            count.finish(&Verdict::Rejected { reason });
-            return Err(problem);
-        }
+    let unreadable = picture::check(&posted.image.0).err();
+    let verdict = match &unreadable {
+        None => rest.processor.record(posted.into_frame(id.clone())).await,
+        Some(problem) => Verdict::Rejected {
+            reason: problem.detail().to_owned(),
+        },
+    };
+    let verdict = match id {
+        Some(id) => rest.processor.settle(id, verdict).await,
+        None => verdict,
     };
     count.finish(&verdict);
     match verdict {
@@ -84,9 +89,9 @@ async fn frame(
             persons: faces,
         })),
         Verdict::Deferred(away) => Err(away.into()),
-        Verdict::Rejected { reason } => {
-            Err(Problem::field("image", reason).with_status(StatusCode::UNPROCESSABLE_ENTITY))
-        }
+        Verdict::Rejected { reason } => Err(unreadable.unwrap_or_else(|| {
+            Problem::field("image", reason).with_status(StatusCode::UNPROCESSABLE_ENTITY)
+        })),
     }
 }
 

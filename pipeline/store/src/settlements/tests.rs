@@ -65,6 +65,47 @@ async fn a_frame_answered_again_stays_one_entry_with_its_answer() {
     assert_eq!(twice_at_once, [Recorded, Recorded]);
 }
 
+#[tokio::test]
+async fn streams_that_go_on_are_appended_to_and_others_beside_them_are_entered_all_the_same() {
+    let ledger = Settlements::in_memory().await.unwrap();
+    let enter = async |frames: &[(&str, u64, Settlement)]| {
+        let frames: Vec<_> = frames
+            .iter()
+            .map(|(camera, sequence, settlement)| (frame(camera, 7, *sequence), *settlement))
+            .collect();
+        ledger.enter(&frames, now()).await.unwrap()
+    };
+    enter(&[("1", 1, Recorded), ("2", 1, Recorded), ("3", 9, Recorded)]).await;
+    enter(&[("1", 2, Recorded), ("1", 3, Recorded), ("2", 2, Recorded)]).await;
+    // One goes on, one after a gap, one with another answer, one before what it has, one is new.
+    let standing = enter(&[
+        ("1", 4, Recorded),
+        ("2", 4, Recorded),
+        ("3", 10, Rejected),
+        ("3", 8, Recorded),
+        ("4", 1, Shed),
+    ])
+    .await;
+    assert_eq!(standing, [Recorded, Recorded, Rejected, Recorded, Shed]);
+    // Behind the first of two runs there is no end to go on from.
+    enter(&[("2", 3, Rejected)]).await;
+    let listed = ledger.list(&everything()).await.unwrap();
+    let listed: Vec<_> = listed
+        .iter()
+        .map(|(stream, run)| (stream.camera.as_str(), run.first, run.last, run.state))
+        .collect();
+    let wanted = [
+        ("1", 1, 4, Recorded),
+        ("2", 1, 2, Recorded),
+        ("2", 3, 3, Rejected),
+        ("2", 4, 4, Recorded),
+        ("3", 8, 9, Recorded),
+        ("3", 10, 10, Rejected),
+        ("4", 1, 1, Shed),
+    ];
+    assert_eq!(listed, wanted);
+}
+
 /// Every batch is one transaction on the real rows; the model knows single frames.
 #[tokio::test]
 async fn any_batches_leave_what_a_map_of_frames_would_hold() {

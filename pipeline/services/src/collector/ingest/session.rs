@@ -17,10 +17,7 @@ use super::{
     tenure::{self, Tenures},
 };
 use crate::{
-    collector::{
-        ledger::Ledger,
-        outcome::{Outcomes, Verdict},
-    },
+    collector::outcome::{Outcomes, Verdict},
     frame::{Frame, identity},
 };
 
@@ -33,7 +30,6 @@ pub(super) struct Session<R> {
     requests: Streaming<StreamRequest>,
     recorder: Arc<R>,
     outcomes: Outcomes,
-    ledger: Ledger,
     window: u32,
     drain: CancellationToken,
     tenures: Arc<Tenures>,
@@ -64,7 +60,6 @@ impl<R: Record> Session<R> {
             requests,
             recorder: Arc::clone(&ingest.recorder),
             outcomes: ingest.outcomes.clone(),
-            ledger: ingest.ledger.clone(),
             window: ingest.window,
             drain: ingest.drain.clone(),
             tenures: Arc::clone(&ingest.tenures),
@@ -192,7 +187,6 @@ impl<R: Record> Session<R> {
         let id = message.id.clone().unwrap_or_default();
         let carried = self.keys.carried(&message.traceparent, &id.camera);
         let (recorder, count) = (Arc::clone(&self.recorder), self.outcomes.begin());
-        let ledger = self.ledger.clone();
         let work = async move {
             let verdict = match Frame::try_from(message) {
                 Ok(frame) => recorder.record(frame).await,
@@ -201,7 +195,7 @@ impl<R: Record> Session<R> {
                     reason: invalid.to_string(),
                 },
             };
-            let verdict = ledger.enter(identity, verdict).await;
+            let verdict = recorder.settle(identity, verdict).await;
             count.finish(&verdict);
             verdict.acknowledge(id)
         };

@@ -92,3 +92,37 @@ async fn the_ledger_is_read_page_by_page_and_by_camera() {
         refused.refuses(StatusCode::BAD_REQUEST, field);
     }
 }
+
+#[tokio::test]
+async fn a_posted_frame_that_brings_its_identity_has_an_entry() {
+    let neighbour = Neighbour::start().await;
+    let collector = start(&neighbour).await;
+    let post = async |id: &str, image: &[u8]| {
+        let body = posted(image).to_string();
+        let headers = [(airside_core::FrameId::HEADER, id)];
+        collector.post_with("/frame", &headers, &body).await
+    };
+    let picture = neighbour::picture();
+    for sequence in [1, 2] {
+        // One place and one time: only their identities tell them apart.
+        let answer = post(&format!("gate-1/back/7/{sequence}"), &picture).await;
+        assert_eq!(answer.status, StatusCode::OK, "{answer:?}");
+    }
+    assert_eq!(neighbour.calls(Part::Section), 2);
+    assert!(!neighbour.observed().still, "it belongs to a film");
+    let unreadable = post("gate-1/back/7/3", b"no picture").await;
+    unreadable.refuses(StatusCode::UNPROCESSABLE_ENTITY, "image");
+    neighbour.set(Part::Analysis, Manner::Fails(Code::Unavailable));
+    let deferred = post("gate-1/back/7/4", &picture).await;
+    assert_eq!(deferred.status, StatusCode::BAD_GATEWAY);
+    for id in ["gate-1/back/7", "gate-1/back/7/0"] {
+        let refused = post(id, &picture).await;
+        refused.refuses(StatusCode::BAD_REQUEST, airside_core::FrameId::HEADER);
+    }
+
+    let ledger = collector.get("/ledger").await.json();
+    let wanted = json!([{"agent": "gate-1", "camera": "back", "epochs": [{"epoch": 7, "runs": [
+        {"first": 1, "last": 2, "state": "recorded"}, {"first": 3, "last": 3, "state": "rejected"},
+    ]}]}]);
+    assert_eq!(ledger["cameras"], wanted);
+}
