@@ -6,7 +6,7 @@ mod experiment;
 mod footage;
 mod ledger;
 mod rollout;
-mod rules;
+pub mod rules;
 
 pub use arguments::{Arguments, Command};
 

@@ -11,7 +11,7 @@ use airside_mesh::{Rules, resolve};
 
 /// Files that cannot be used as rules.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum Unusable {
+pub enum Unusable {
     /// One cannot be read.
     #[error("cannot read the rules in {}: {source}", path.display())]
     Unreadable {
@@ -26,7 +26,10 @@ pub(super) enum Unusable {
 }
 
 /// Reads files, and of directories every `*.yaml`, in order of names.
-pub(super) fn read(paths: &[PathBuf]) -> Result<Vec<Source>, Unusable> {
+///
+/// # Errors
+/// One cannot be read, or a directory holds none.
+pub fn read(paths: &[PathBuf]) -> Result<Vec<Source>, Unusable> {
     let mut sources = Vec::new();
     for path in paths {
         let unreadable = |source| Unusable::Unreadable {

@@ -35,7 +35,10 @@ const BESIDE_CLUSTERS: usize = 4;
 /// How a refusal begins in Envoy's log.
 const REFUSAL: &str = "Filesystem config update rejected: ";
 const POLL: Duration = Duration::from_millis(5);
-/// What Envoy reports is what its main thread knows; the threads that call instances follow at their next turn.
+/// What Envoy reports is what its main thread knows; the threads that call instances follow at their next turn, and neither the admin
+/// interface nor a counter says when they have. A turn is a handful of requests, far below a millisecond; this is a hundred of
+/// them, and half of what Envoy's own watchdog takes for a hang (200 ms). A thread that is later still meets an instance that
+/// drains: it is told to go elsewhere on the connections it has, and a new one that is refused is tried elsewhere.
 const SETTLE: Duration = Duration::from_millis(100);
 
 /// Why rules are not in force.

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! board (who is there) ─────┐
-//! rules in force ───────────┼── once a second ── report ── JSON ── GET /mesh
+//! rules in force ───────────┼── once a second, and when rules change ── report ── JSON ── GET /mesh
 //! Envoy's counters ── window┘
 //! ```
 //!
@@ -67,8 +67,11 @@ impl View {
 
     /// Serves it until dropped.
     pub(super) async fn run(self, sources: Sources) {
-        let (newest, shown) = watch::channel(String::new());
-        let routes = Router::new().route(PATH, get(show)).with_state(shown);
+        let (newest, shown) = watch::channel(Shown::default());
+        let in_force = sources.in_force.clone();
+        let routes = Router::new()
+            .route(PATH, get(show))
+            .with_state((shown, in_force));
         let serve = async { axum::serve(self.listener, routes).await };
         tokio::select! {
             () = sources.watch(&newest) => {}
@@ -77,44 +80,59 @@ impl View {
     }
 }
 
-/// The newest report. The first takes as long as Envoy needs for its counters.
-async fn show(State(mut shown): State<watch::Receiver<String>>) -> impl IntoResponse {
-    let json = match shown.wait_for(|json| !json.is_empty()).await {
-        Ok(json) => json.clone(),
+/// The newest report.
+#[derive(Debug, Default)]
+struct Shown {
+    /// Since when the rules that it tells of are in force; none before the first report.
+    since: Option<Timestamp>,
+    json: String,
+}
+
+type Newest = (watch::Receiver<Shown>, watch::Receiver<InForce>);
+
+/// The newest report, of the rules that are in force now. The first takes as long as Envoy needs for its counters.
+async fn show(State((mut shown, in_force)): State<Newest>) -> impl IntoResponse {
+    let since = in_force.borrow().since;
+    let is_new = |shown: &Shown| shown.since.is_some_and(|told| told >= since);
+    let json = match shown.wait_for(is_new).await {
+        Ok(shown) => shown.json.clone(),
         Err(_) => String::new(),
     };
     ([(CONTENT_TYPE, "application/json")], json)
 }
 
 impl Sources {
-    async fn watch(&self, newest: &watch::Sender<String>) {
+    async fn watch(&self, newest: &watch::Sender<Shown>) {
         let mut window = Window::default();
         let mut ejected = BTreeSet::new();
+        let mut in_force = self.in_force.clone();
         let mut ticks = tokio::time::interval(PERIOD);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            ticks.tick().await;
-            let called = self.admin.called().await;
-            let instances = self.board.reports();
-            let now = Instant::now();
-            match called {
-                Ok(called) => {
-                    ejected = ejections(&called);
-                    window.take(now, &named(&called, &instances));
-                }
-                // It is starting; what was counted before still holds.
-                Err(error) => tracing::debug!(%error, "no counters of this second"),
+            tokio::select! {
+                _ = ticks.tick() => match self.admin.called().await {
+                    Ok(called) => {
+                        ejected = ejections(&called);
+                        window.take(Instant::now(), &named(&called, &self.board.reports()));
+                    }
+                    // It is starting; what was counted before still holds.
+                    Err(error) => tracing::debug!(%error, "no counters of this second"),
+                },
+                // What was counted in this second is looked at when it is over.
+                Ok(()) = in_force.changed() => {}
             }
+            let rules = in_force.borrow_and_update();
             let report = report::Mesh::new(
                 &self.topology,
-                &self.in_force.borrow(),
-                &instances,
+                &rules,
+                &self.board.reports(),
                 &ejected,
-                &window.sums(now),
+                &window.sums(Instant::now()),
                 Timestamp::now(),
             );
+            let since = Some(rules.since);
             match serde_json::to_string(&report) {
-                Ok(json) => drop(newest.send_replace(json)),
+                Ok(json) => drop(newest.send_replace(Shown { since, json })),
                 Err(error) => tracing::error!(%error, "the mesh view cannot be written"),
             }
         }

@@ -8,7 +8,9 @@ use std::time::{Duration, Instant};
 use airside_mesh::envoy::{Addresses, Endpoint};
 use airside_mesh::istio::Source;
 use airside_mesh::{self as mesh, Mesh, Registry, Rules, Service};
+use airsidectl::cli::rules;
 use airsidectl::envoy::{Program, Publisher};
+use airsidectl::topology::Topology;
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::combinators::BoxBody;
@@ -38,36 +40,14 @@ pub(crate) fn root() -> PathBuf {
 
 /// The services of the default topology.
 pub(crate) fn registry() -> Registry {
-    let names = [
-        "alerts",
-        "camera-agent-1",
-        "camera-agent-2",
-        "collector",
-        "cpanel",
-        "face-recognition",
-        "image-analysis",
-        "momentum",
-        "section-1",
-    ];
-    names.into_iter().map(Service::airside).collect()
+    let topology = Topology::read(&root().join("deploy/local/topology.toml"));
+    topology.expect("the default topology is sound").registry()
 }
 
-/// The default rules of the repository, in order of their files' names.
+/// The default rules of the repository.
 pub(crate) fn default_rules() -> Rules {
-    let directory = root().join("deploy/istio/default");
-    let mut files: Vec<PathBuf> = std::fs::read_dir(directory)
-        .expect("the default rules are there")
-        .map(|entry| entry.expect("readable").path())
-        .collect();
-    files.sort();
-    let sources: Vec<Source> = files
-        .iter()
-        .map(|file| Source {
-            file: file.file_name().expect("a file").to_string_lossy().into(),
-            text: std::fs::read_to_string(file).expect("readable"),
-        })
-        .collect();
-    Rules::read(&sources).expect("the default rules are sound")
+    let sources = rules::read(&[root().join("deploy/istio/default")]);
+    Rules::read(&sources.expect("the default rules are there")).expect("and are sound")
 }
 
 /// The default rules with `text` over them, resolved.

@@ -337,7 +337,7 @@ impl<'a, P: Platform> Lab<'a, P> {
     /// Waits until `seen` gives something.
     ///
     /// # Errors
-    /// It fails, or has nothing to give within `deadline`.
+    /// It fails, or has nothing to give within `deadline`; what cameras complain of meanwhile is told as well.
     pub async fn until<T>(
         &self,
         what: &str,
@@ -354,7 +354,12 @@ impl<'a, P: Platform> Lab<'a, P> {
         };
         match tokio::time::timeout(deadline, waiting).await {
             Ok(seen) => seen,
-            Err(_) => bail!("{what}: not within {}", duration(deadline)),
+            Err(_) => {
+                // Whoever waits for pictures waits for cameras; that one is not asked about does not matter then.
+                let states = self.camera_states().await.unwrap_or_default();
+                let late = format!("{what}: not within {}", duration(deadline));
+                bail!("{}", [vec![late], complaints(&states)].concat().join("; "))
+            }
         }
     }
 
@@ -398,5 +403,42 @@ impl<'a, P: Platform> Lab<'a, P> {
                 .await?;
         }
         Ok(())
+    }
+}
+
+/// What is wrong with cameras, in their own words.
+fn complaints(states: &BTreeMap<String, Value>) -> Vec<String> {
+    let of_camera = |(id, state): (&String, &Value)| {
+        let errors = ["camera-error", "link-error"].map(|error| state[error].as_str());
+        let said = errors
+            .into_iter()
+            .flatten()
+            .map(|error| format!("camera {id}: {error}"));
+        said.collect::<Vec<_>>()
+    };
+    states.iter().flat_map(of_camera).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn cameras_tell_what_is_wrong_in_their_own_words() {
+        let states = [
+            ("1", json!({"camera": "capturing", "camera-error": null})),
+            (
+                "2",
+                json!({"camera": "failed", "camera-error": "demo/camera-2.mp4 does not exist", "link-error": "no route"}),
+            ),
+        ];
+        let states = states.map(|(id, state)| (id.to_owned(), state)).into();
+        let wanted = [
+            "camera 2: demo/camera-2.mp4 does not exist",
+            "camera 2: no route",
+        ];
+        assert_eq!(complaints(&states), wanted);
     }
 }

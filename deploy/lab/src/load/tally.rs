@@ -120,7 +120,8 @@ impl Tally {
         Self { wanted, ..self }
     }
 
-    /// With the shares that the mesh's own view (`GET /mesh`) tells for the services that answered.
+    /// With the shares that the mesh's own view (`GET /mesh`) tells for the services whose answers were sound: others on the way
+    /// there answer only to say that something is wrong.
     #[must_use]
     pub fn wanting_as_viewed(self, view: &Value) -> Self {
         let array = |value: &Value| value.as_array().cloned().unwrap_or_default();
@@ -129,7 +130,7 @@ impl Tally {
         for service in array(&view["services"]) {
             let instances = array(&service["instances"]).into_iter();
             let mut names = instances.map(|instance| text(&instance["name"]));
-            if names.any(|name| self.of_instance(&name) > 0) {
+            if names.any(|name| self.is_sound_in(&name)) {
                 let versions = array(&service["versions"]).into_iter();
                 let shares = versions.filter_map(|version| {
                     Some((text(&version["version"]), version["wanted-share"].as_f64()?))
@@ -168,6 +169,11 @@ impl Tally {
     /// Answers of an instance.
     pub fn of_instance(&self, instance: &str) -> u64 {
         self.count(|sample| sample.instance.as_deref() == Some(instance))
+    }
+
+    fn is_sound_in(&self, instance: &str) -> bool {
+        let mut sound = self.samples.iter().filter(|sample| sample.is_sound());
+        sound.any(|sample| sample.instance.as_deref() == Some(instance))
     }
 
     /// The time within which this share of the answers came.
@@ -363,8 +369,14 @@ mod tests {
             })
         };
         let view = json!({"services": [service("cpanel", 0.25), service("collector", 1.0)]});
-        let tally = tally().wanting_as_viewed(&view);
-        assert_eq!(tally.wanted, [("v1".to_owned(), 0.25)].into());
+        let own = tally().wanting_as_viewed(&view);
+        assert_eq!(own.wanted, [("v1".to_owned(), 0.25)].into());
+
+        let mut handed_on = Tally::default();
+        handed_on.add(sample(Some("collector-v1-0"), Some(200), "online"));
+        handed_on.add(sample(Some("cpanel-v1-0"), Some(502), "nobody"));
+        let handed_on = handed_on.wanting_as_viewed(&view);
+        assert_eq!(handed_on.wanted, [("v1".to_owned(), 1.0)].into());
         assert!(
             Tally::default()
                 .wanting_as_viewed(&json!({}))

@@ -1,12 +1,9 @@
 //! What is known of the mesh, `GET /mesh`: asked of whoever runs the mesh and handed on as it is.
 //!
-//! Invariants: read-only; asked directly, so that no rule of the mesh stands between; however many pages are open, the
-//! source is asked at most once in [`FRESH`], also while it keeps silent.
+//! Invariants: read-only; asked directly, so that no rule of the mesh stands between; asked each time, because the rules may have
+//! changed since, and the source has its answer at hand.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, time::Duration};
 
 use airside_runtime::{Mesh, Problem};
 use axum::{
@@ -17,12 +14,10 @@ use bytes::Bytes;
 use http::{Request, StatusCode, Uri, header, uri::Authority};
 use http_body_util::{BodyExt as _, Full, Limited};
 use serde::de::IgnoredAny;
-use tokio::{sync::Mutex, time::timeout};
+use tokio::time::timeout;
 
 use super::Panel;
 
-/// A page draws the view every few seconds; what is younger than this is new enough for it.
-const FRESH: Duration = Duration::from_secs(1);
 /// The source is on the same machine or next door, and has its answer at hand.
 const LIMIT: Duration = Duration::from_secs(2);
 /// A hundred services with ten instances each take a tenth of this.
@@ -31,12 +26,11 @@ const LONGEST: usize = 2 << 20;
 /// The view as JSON, or why there is none.
 type View = Result<Bytes, Problem>;
 
-/// Where the view comes from, and the last that came.
+/// Where the view comes from.
 #[derive(Debug)]
 pub(super) struct MeshView {
     source: Option<Uri>,
     way: Mesh,
-    last: Mutex<Option<(Instant, View)>>,
 }
 
 impl MeshView {
@@ -44,7 +38,6 @@ impl MeshView {
         Self {
             source,
             way: Mesh::new(None),
-            last: Mutex::default(),
         }
     }
 
@@ -57,21 +50,10 @@ impl MeshView {
         let source = self.source.as_ref().ok_or_else(|| {
             Problem::not_found("the mesh's view is not configured").expected("setting mesh-view")
         })?;
-        let mut last = self.last.lock().await;
-        if let Some((when, view)) = last.as_ref()
-            && when.elapsed() < FRESH
-        {
-            return view.clone();
-        }
-        let view = match timeout(LIMIT, self.ask(source)).await {
-            Ok(view) => view,
-            Err(_) => {
-                let detail = format!("the mesh's view did not come within {LIMIT:?}");
-                Err(Problem::new(StatusCode::GATEWAY_TIMEOUT, detail))
-            }
-        };
-        *last = Some((Instant::now(), view.clone()));
-        view
+        timeout(LIMIT, self.ask(source)).await.unwrap_or_else(|_| {
+            let detail = format!("the mesh's view did not come within {LIMIT:?}");
+            Err(Problem::new(StatusCode::GATEWAY_TIMEOUT, detail))
+        })
     }
 
     async fn ask(&self, source: &Uri) -> View {
