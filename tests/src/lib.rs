@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! case      one test: its directory, its deadline, what the programs logged when it fails
+//! disk      a small disk that is filled, or made read-only
 //! process   one program: started, paused, killed, stopped
 //! program   one service or agent: started on a free port, ready, asked, restarted
 //! site      a whole pipeline of them behind one egress
@@ -27,6 +28,7 @@
 
 pub mod browser;
 pub mod case;
+pub mod disk;
 pub mod egress;
 pub mod films;
 pub mod ingest;

@@ -91,8 +91,10 @@ impl Spec {
     /// # Errors
     /// It is not there, or has not ended after ten seconds.
     pub async fn output(&self) -> Result<Output> {
-        let mut command = tokio::process::Command::new(self.existing()?);
+        let mut command = tokio::process::Command::new("env");
         command
+            .args(&self.through)
+            .arg(self.existing()?)
             .args(&self.args)
             .current_dir(case::repository())
             .stdin(Stdio::null())

@@ -1,8 +1,8 @@
 //! Films that are missing or broken, cameras that refuse, a disk that is full: a clear reason, no restart, nothing lost.
 
-use std::{fs, path::Path, time::Duration};
+use std::{fs, time::Duration};
 
-use airside_tests::{Case, Program, Site, Spec, case, eventually, films::Films, rest};
+use airside_tests::{Program, Site, Spec, case, disk::SmallDisk, eventually, films::Films, rest};
 use anyhow::{Result, ensure};
 use http::Request;
 use serde_json::{Value, json};
@@ -92,9 +92,12 @@ fn a_network_camera_that_refuses_is_named() {
 #[test]
 fn a_full_disk_refuses_and_loses_nothing() {
     case("full_disk", async |case| {
-        let section = section_on_a_small_disk(case).await?;
+        let disk = SmallDisk::mount(case, 2)?;
+        let section = Spec::role("section-1", "section")
+            .flag("--database", disk.path().join("section.sqlite"))
+            .through(disk.inside());
+        let section = Program::start(case, section).await?;
         let pid = section.pid();
-        let disk = format!("/proc/{pid}/root{}", disk(case).display());
         let post = async |id: &str| {
             let time = "2020-02-25T14:35:38.204522Z";
             let person = json!({"age": "25-32", "gender": "female", "timestamp": time, "section": 1, "event": "entry"});
@@ -106,11 +109,7 @@ fn a_full_disk_refuses_and_loses_nothing() {
             anyhow::Ok(section.get(path).await?.text().parse::<u32>()?)
         };
         ensure!(post("first").await?.status < 300);
-        let filler = Path::new(&disk).join("filler");
-        ensure!(
-            fs::write(&filler, vec![0; 16 << 20]).is_err(),
-            "the disk is not small"
-        );
+        disk.fill()?;
         // What is already allocated takes some more.
         let mut stored = 50;
         let refused = eventually("the disk is full", NOTICED_WITHIN, async || {
@@ -130,7 +129,7 @@ fn a_full_disk_refuses_and_loses_nothing() {
             count().await? == stored,
             "what was stored can still be read"
         );
-        fs::remove_file(&filler)?;
+        disk.release()?;
         let id = format!("until full {stored}");
         eventually("the disk is used again", NOTICED_WITHIN, async || {
             Ok((post(&id).await?.status < 300).then_some(()))
@@ -140,28 +139,4 @@ fn a_full_disk_refuses_and_loses_nothing() {
         ensure!(section.pid() == pid && section.get("/readyz").await?.status == 200);
         Ok(())
     });
-}
-
-fn disk(case: &Case) -> std::path::PathBuf {
-    case.directory().join("disk")
-}
-
-/// In a mount namespace of its own, where its directory is 2 MB of memory.
-async fn section_on_a_small_disk(case: &Case) -> Result<Program> {
-    let disk = disk(case);
-    fs::create_dir_all(&disk)?;
-    let mount = "mount -t tmpfs -o size=2m tmpfs \"$0\" && exec \"$@\"";
-    let spec = Spec::role("section-1", "section")
-        .flag("--database", disk.join("section.sqlite"))
-        .through([
-            "unshare",
-            "--user",
-            "--map-root-user",
-            "--mount",
-            "sh",
-            "-c",
-            mount,
-        ])
-        .through([disk]);
-    Program::start(case, spec).await
 }

@@ -1,14 +1,22 @@
 //! What every case starts with: a site, an agent before a film, a line between the two. And what must hold in the end.
+#![allow(clippy::print_stdout, reason = "a long case tells what it came to")]
 
-use std::time::{Duration, Instant};
+use std::{
+    path::PathBuf,
+    time::{Duration, Instant},
+};
 
 use airside_core::ledger::{CollectorLedger, Settlement};
-use airside_tests::{Case, Program, Relay, Site, Spec, eventually};
+use airside_tests::{
+    Case, Program, Relay, Site, Spec, eventually,
+    relay::{Line, Plug},
+};
 use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
 
 use super::{
     SEED,
+    device::Device,
     reel::{FPS, Reel},
 };
 
@@ -16,8 +24,11 @@ use super::{
 const DELIVERED_WITHIN: Duration = Duration::from_secs(90);
 /// Time for the agent to capture what it should, beside the pictures' own: a camera that failed often is opened every half minute.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// The section follows a face by its place over gaps of two seconds; a longer one may make two passages of one.
-const BRIDGED: Duration = Duration::from_secs(2);
+/// Time for an agent to see that its disk fails or works again: it looks every second.
+const NOTICED_WITHIN: Duration = Duration::from_secs(60);
+/// The section follows a face by its place over gaps of two seconds; a longer one may make two passages of one. The case sees
+/// that a gap begins up to half a second after the last picture.
+const BRIDGED: Duration = Duration::from_millis(1500);
 
 /// A checkpoint: its camera, its agent, its line, and the site behind.
 pub(super) struct Checkpoint {
@@ -25,8 +36,11 @@ pub(super) struct Checkpoint {
     pub(super) agent: Program,
     pub(super) line: Relay,
     pub(super) reel: Reel,
-    /// Since when nobody films, and which picture was the last.
-    dark: Option<(Instant, u64)>,
+    device: Device,
+    /// For commands that want a directory.
+    run_dir: PathBuf,
+    /// Since when nobody films, and what the ledger said then.
+    dark: Option<(Instant, Ledger)>,
     /// People who were before the camera when nobody filmed for long: they may rightly have been counted twice.
     doubtful: usize,
 }
@@ -59,6 +73,15 @@ impl Ledger {
         })
     }
 
+    /// Whether nothing of `before` is forgotten.
+    fn covers(&self, before: &Self) -> bool {
+        self.captured >= before.captured
+            && self.gated >= before.gated
+            && self.acknowledged >= before.acknowledged
+            && self.shed >= before.shed
+            && self.dropped >= before.dropped
+    }
+
     fn accounted(&self) -> u64 {
         self.gated + self.acknowledged + self.shed + self.dropped + self.spooled
     }
@@ -66,24 +89,18 @@ impl Ledger {
 
 impl Checkpoint {
     /// Starts everything; nothing streams yet.
-    pub(super) async fn open(case: &Case) -> Result<Self> {
-        Self::open_with(case, |agent| agent).await
-    }
-
-    /// The same; `with` says how the agent is started.
-    pub(super) async fn open_with(case: &Case, with: impl FnOnce(Spec) -> Spec) -> Result<Self> {
+    pub(super) async fn open(case: &Case, device: Device) -> Result<Self> {
         let reel = Reel::of_film(case).await?;
         let site = Site::start(case, None).await?;
         let line = Relay::start(site["collector"].address(), SEED).await?;
-        let agent = Spec::agent("gate")
-            .flag("--source", reel.source())
-            .flag("--fps", FPS.to_string());
-        let agent = Program::start(case, with(agent)).await?;
+        let agent = Program::start(case, device.agent(&reel.source(), FPS)).await?;
         Ok(Self {
             site,
             agent,
             line,
             reel,
+            device,
+            run_dir: case.directory().join("run"),
             dark: None,
             doubtful: 0,
         })
@@ -145,29 +162,57 @@ impl Checkpoint {
         .await
     }
 
-    /// Plays the film on until nobody is before the camera, delivers everything, and makes sure that nobody was lost or
-    /// counted twice.
+    /// Plays the film on until nobody is before the camera, and makes sure that nobody was lost or counted twice.
     pub(super) async fn holds(&mut self) -> Result<()> {
-        let captured = self.stop_when_quiet().await?;
-        let ledger = self.delivered().await?;
+        let ledger = self.is_exact().await?;
         let wanted = Ledger {
-            captured,
-            acknowledged: captured,
+            captured: ledger.captured,
+            acknowledged: ledger.captured,
             ..Ledger::default()
         };
         ensure!(ledger == wanted, "not everything was recorded: {ledger:?}");
+        let truth = self.reel.passed_in(ledger.captured);
+        let count = self.count().await?;
+        ensure!(
+            count >= truth,
+            "{count} people were counted; in truth there were {truth}"
+        );
+        Ok(())
+    }
+
+    /// Plays the film on until nobody is before the camera and makes sure that both sides say the same of every frame, and that
+    /// nobody was counted twice. The ledger in the end.
+    pub(super) async fn is_exact(&mut self) -> Result<Ledger> {
+        let captured = self.stop_when_quiet().await?;
+        let ledger = self.delivered().await?;
+        ensure!(ledger.captured == captured, "{captured} frames: {ledger:?}");
         let recorded = self.recorded().await?;
         ensure!(
-            recorded == captured,
-            "of {captured} frames the collector has recorded {recorded}"
+            recorded == ledger.acknowledged,
+            "the collector has recorded {recorded} frames: {ledger:?}"
         );
-        let truth = self.reel.passed_in(captured);
+        self.ledgers_agree().await?;
+        let (truth, doubtful) = (self.reel.passed_in(captured), self.doubtful);
         let count = self.count().await?;
-        let doubtful = self.doubtful;
         ensure!(
-            (truth..=truth + doubtful).contains(&count),
+            count <= truth + doubtful,
             "{count} people were counted in {captured} pictures; in truth there were {truth} ({doubtful} in doubt)"
         );
+        println!("{ledger:?}; {count} people counted, in truth {truth} ({doubtful} in doubt)");
+        Ok(ledger)
+    }
+
+    /// `airsidectl ledger` finds every frame accounted for.
+    async fn ledgers_agree(&self) -> Result<()> {
+        let compare = Spec::bare("ledger", "airsidectl")
+            .flag("--run-dir", &self.run_dir)
+            .arg("ledger")
+            .flag("--agent-url", self.agent.url(""))
+            .flag("--collector-url", self.site["collector"].url(""));
+        let output = compare.output().await?;
+        let said = [output.stdout, output.stderr].concat();
+        let said = String::from_utf8_lossy(&said);
+        ensure!(output.status.success(), "the ledgers differ:\n{said}");
         Ok(())
     }
 
@@ -209,6 +254,12 @@ impl Checkpoint {
         answer.parse().with_context(|| answer.clone())
     }
 
+    /// Waits for so many pictures more.
+    pub(super) async fn more(&self, pictures: u64) -> Result<()> {
+        let captured = self.ledger().await?.captured;
+        self.captured(captured + pictures).await
+    }
+
     /// Plays the film on until the next people have passed.
     pub(super) async fn passage(&self) -> Result<()> {
         let captured = self.ledger().await?.captured;
@@ -230,22 +281,52 @@ impl Checkpoint {
     /// Nobody films from now on.
     pub(super) async fn go_dark(&mut self) -> Result<()> {
         if self.dark.is_none() {
-            self.dark = Some((Instant::now(), self.ledger().await?.captured));
+            self.dark = Some((Instant::now(), self.ledger().await?));
         }
         Ok(())
     }
 
     /// Waits until the camera films again.
     pub(super) async fn light_again(&mut self) -> Result<()> {
-        let Some((since, last)) = self.dark else {
+        let Some((since, before)) = self.dark else {
             return Ok(());
         };
         self.captured(self.ledger().await?.captured + 1).await?;
         if since.elapsed() > BRIDGED {
-            self.doubtful += self.reel.people_near(last);
+            self.doubtful += self.reel.people_near(before.captured);
         }
         self.dark = None;
         Ok(())
+    }
+
+    /// Kills the agent.
+    pub(super) async fn kill_agent(&mut self) -> Result<()> {
+        self.go_dark().await?;
+        self.agent.kill()
+    }
+
+    /// Starts it again, streaming. The film goes on with the very picture that its ledger has not seen.
+    pub(super) async fn revive_agent(&mut self, case: &Case) -> Result<()> {
+        let captured = self.device.captured().await?;
+        if self.reel.is_shown() {
+            self.reel.wind_to(captured)?;
+        }
+        self.agent.restart(case).await?;
+        let now = self.ledger().await?;
+        if let Some((_, before)) = &self.dark {
+            ensure!(
+                now.covers(before),
+                "the ledger went back: {before:?}, after the kill {now:?}"
+            );
+        }
+        self.stream().await
+    }
+
+    /// Kills the agent, and starts it again.
+    pub(super) async fn restart_agent(&mut self, case: &Case) -> Result<()> {
+        self.kill_agent().await?;
+        self.revive_agent(case).await?;
+        self.light_again().await
     }
 
     /// Starts the collector again after it was killed.
@@ -253,5 +334,56 @@ impl Checkpoint {
         self.site.restart(case, "collector").await?;
         self.line.lead_to(self.site["collector"].address());
         Ok(())
+    }
+
+    /// The line carries nothing, and nobody is told.
+    pub(super) fn pull_line(&self) {
+        self.line.set(Line {
+            plug: Plug::Pulled,
+            ..Line::default()
+        });
+    }
+
+    /// The same, while nobody is before the camera and nothing is on its way: what is given up from then on was surely not
+    /// recorded.
+    pub(super) async fn pull_line_in_quiet(&mut self) -> Result<()> {
+        self.stop_when_quiet().await?;
+        self.delivered().await?;
+        self.pull_line();
+        self.go_on().await
+    }
+
+    /// The line carries again; connections from before are half-open, as their other end has forgotten them.
+    pub(super) fn put_line_in(&self) {
+        self.line.strand();
+        self.line.set(Line::default());
+    }
+
+    /// Waits until the agent says that its disk fails.
+    pub(super) async fn spool_fails(&self) -> Result<()> {
+        self.says("the disk fails", |state| {
+            state["spool"]["error"].is_string()
+        })
+        .await
+    }
+
+    /// Waits until the agent says that its disk works.
+    pub(super) async fn spool_works(&self) -> Result<()> {
+        self.says("the disk works", |state| state["spool"]["error"].is_null())
+            .await
+    }
+
+    /// Waits until the agent captures no more because there is no room.
+    pub(super) async fn is_full(&self) -> Result<()> {
+        self.says("the spool is full", |state| state["camera"] == "full")
+            .await
+    }
+
+    async fn says(&self, what: &str, is_it: impl Fn(&Value) -> bool) -> Result<()> {
+        eventually(what, NOTICED_WITHIN, async || {
+            let state = self.agent.get("/state").await?.json()?;
+            Ok(is_it(&state).then_some(()))
+        })
+        .await
     }
 }

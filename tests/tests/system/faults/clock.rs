@@ -1,4 +1,4 @@
-//! The agent's clock is set forward and back by an hour while it streams, and and between two streams.
+//! The agent's clock is set forward and back by an hour while it streams, and across a restart.
 
 use std::{fs, path::PathBuf};
 
@@ -7,22 +7,24 @@ use airside_tests::{Case, case};
 use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
 
-use super::checkpoint::Checkpoint;
+use super::{checkpoint::Checkpoint, device::Device};
 
 #[test]
 fn a_clock_that_is_set_loses_nothing_and_repeats_no_epoch() {
     case("clock", async |case| {
         let clock = Clock::right(case)?;
-        let words = clock.words()?;
-        let mut checkpoint = Checkpoint::open_with(case, |agent| agent.through(words)).await?;
+        let device = Device::usual(case).through(clock.words()?);
+        let mut checkpoint = Checkpoint::open(case, device).await?;
         checkpoint.stream().await?;
         for hours in [1, -1] {
             // Nobody is there: a passage that is torn into two hours would be two.
             clock.set(hours)?;
             checkpoint.passage().await?;
-            // An epoch begins before the one that has ended.
+            // An epoch begins before the one that has ended: in this process, and in the next.
             checkpoint.stop().await?;
             checkpoint.go_on().await?;
+            checkpoint.quiet().await?;
+            checkpoint.restart_agent(case).await?;
         }
         clock.set(0)?;
         checkpoint.holds().await?;

@@ -1,20 +1,15 @@
-//! Plugs are pulled and put in again in any order: camera, line, collector. Several may be out at once.
+//! Plugs are pulled and put in again in any order: camera, agent, line, collector. Several may be out at once.
 
 use std::time::Duration;
 
-use airside_tests::{
-    Case, case_within, eventually,
-    relay::{Line, Plug as Socket},
-};
+use airside_tests::{Case, case_within, eventually};
 use anyhow::Result;
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng, seq::IndexedRandom as _};
 
-use super::{SEED, checkpoint::Checkpoint};
+use super::{Endurance, SEED, checkpoint::Checkpoint, device::Device};
 
 /// The longest pause between two plugs, in ms.
 const LONGEST_PAUSE_MS: u64 = 2000;
-/// Plugs that are pulled or put in.
-const TURNS: u32 = 14;
 /// A plug takes no longer than this on a busy machine; a camera that failed often is opened every half minute.
 const TURN: Duration = Duration::from_secs(20);
 /// Time for an agent to see that its camera is gone.
@@ -24,24 +19,26 @@ const NOTICED_WITHIN: Duration = Duration::from_secs(20);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Plug {
     Camera,
+    Agent,
     Line,
     Collector,
 }
 
-const PLUGS: [Plug; 3] = [Plug::Camera, Plug::Line, Plug::Collector];
+const PLUGS: [Plug; 4] = [Plug::Camera, Plug::Agent, Plug::Line, Plug::Collector];
 
 #[test]
 fn plugs_may_be_pulled_in_any_order() {
-    case_within(TURN * TURNS, "plugs", async |case| {
+    let turns = Endurance::wanted().of(14, 150);
+    case_within(TURN * turns, "plugs", async |case| {
         let mut chance = StdRng::seed_from_u64(SEED);
-        let checkpoint = Checkpoint::open(case).await?;
+        let checkpoint = Checkpoint::open(case, Device::usual(case)).await?;
         checkpoint.stream().await?;
         let mut sockets = Sockets {
             case,
             checkpoint,
             out: Vec::new(),
         };
-        for _ in 0..TURNS {
+        for _ in 0..turns {
             // The moment is by chance; nothing is waited for.
             let pause = Duration::from_millis(chance.random_range(0..LONGEST_PAUSE_MS));
             tokio::time::sleep(pause).await;
@@ -79,13 +76,14 @@ impl Sockets<'_> {
             Plug::Camera => {
                 checkpoint.go_dark().await?;
                 checkpoint.reel.hide()?;
-                self.camera_is_missed().await
+                match self.out.contains(&Plug::Agent) {
+                    true => Ok(()),
+                    false => self.camera_is_missed().await,
+                }
             }
+            Plug::Agent => checkpoint.kill_agent().await,
             Plug::Line => {
-                checkpoint.line.set(Line {
-                    plug: Socket::Pulled,
-                    ..Line::default()
-                });
+                checkpoint.pull_line();
                 Ok(())
             }
             Plug::Collector => checkpoint.site.kill("collector"),
@@ -95,15 +93,22 @@ impl Sockets<'_> {
     async fn put_in(&mut self, plug: Plug) -> Result<()> {
         let checkpoint = &mut self.checkpoint;
         match plug {
+            // Who is dead sees nothing; the film is wound for it when it is back.
+            Plug::Camera if self.out.contains(&Plug::Agent) => checkpoint.reel.wind_to(0),
             Plug::Camera => {
                 let captured = checkpoint.ledger().await?.captured;
                 checkpoint.reel.wind_to(captured)?;
                 checkpoint.light_again().await
             }
+            Plug::Agent => {
+                checkpoint.revive_agent(self.case).await?;
+                match self.out.contains(&Plug::Camera) {
+                    true => Ok(()),
+                    false => checkpoint.light_again().await,
+                }
+            }
             Plug::Line => {
-                // What stood before is half-open: its other end is forgotten.
-                checkpoint.line.strand();
-                checkpoint.line.set(Line::default());
+                checkpoint.put_line_in();
                 Ok(())
             }
             Plug::Collector => checkpoint.revive_collector(self.case).await,

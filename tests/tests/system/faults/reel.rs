@@ -86,6 +86,11 @@ impl Reel {
         Ok(fs::remove_file(self.source())?)
     }
 
+    /// Whether whoever opens the source finds something.
+    pub(super) fn is_shown(&self) -> bool {
+        self.source().exists()
+    }
+
     /// How many people are before the camera when this picture is shown, or may be seen there in part.
     pub(super) fn people_near(&self, picture: u64) -> usize {
         let time = self.time_of(picture);
