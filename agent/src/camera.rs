@@ -12,6 +12,7 @@
 //! through a change, and each picture belongs to the order in force when it was taken.
 
 mod filming;
+mod gauge;
 mod pace;
 mod recipe;
 mod snapshot;
@@ -27,6 +28,7 @@ use tokio::{sync::watch, time::Instant};
 
 pub use self::{
     filming::film,
+    gauge::Gauge,
     recipe::Recipe,
     snapshot::{NoPicture, Snapshot},
 };
@@ -71,6 +73,7 @@ pub struct Camera {
     progress: Mutex<Progress>,
     pace: Mutex<Pace>,
     vitals: watch::Sender<Vitals>,
+    gauge: Mutex<Gauge>,
     last_failure: watch::Sender<Option<String>>,
     link_since: Mutex<Instant>,
     /// Held by whoever has the source open: most devices can be opened only once.
@@ -93,6 +96,7 @@ impl Camera {
             progress: Mutex::default(),
             pace: Mutex::new(Pace::new(Instant::now())),
             vitals: watch::Sender::default(),
+            gauge: Mutex::default(),
             last_failure: watch::Sender::default(),
             link_since: Mutex::new(Instant::now()),
             device: tokio::sync::Mutex::default(),
@@ -201,6 +205,12 @@ impl Camera {
     #[must_use]
     pub fn gate(&self) -> gate::settings::Mode {
         self.recipe.borrow().gate.mode
+    }
+
+    /// How its gate does.
+    #[must_use]
+    pub fn gauge(&self) -> Gauge {
+        *self.gauge.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Follows the newest picture.

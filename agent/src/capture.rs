@@ -3,10 +3,11 @@
 //! Every kind of camera is a [`Source`]; opening one starts a GStreamer pipeline of the shape
 //!
 //! ```text
-//! (film | RTSP | device | pictures | pattern) → raw video → [cadence] → convert and scale → JPEG → Pictures
+//! (film | RTSP | device | pictures | pattern) → raw video → [cadence] → convert and scale → [raw] → JPEG → Pictures
 //! ```
 //!
-//! Frames that are not due are dropped at `[cadence]`, before anything is spent on them. An open camera either
+//! Frames that are not due are dropped at `[cadence]`, before anything is spent on them; at `[raw]` masks are blackened and the
+//! brightness is read that gates want. An open camera either
 //! yields pictures or ends with an [`Error`] that says why in plain words; it never hangs (see [`Format::stall`])
 //! and never starts again by itself: that is its owner's decision. Dropping [`Pictures`] stops the pipeline and all of its
 //! threads before it returns, which may take a moment: drop it where blocking is allowed.
@@ -20,10 +21,12 @@ mod error;
 mod film;
 pub mod jpeg;
 mod location;
+mod luma;
 mod masks;
 mod pattern;
 mod pictures;
 mod pipeline;
+mod raw;
 mod rtsp;
 pub mod settings;
 mod setup;

@@ -2,11 +2,28 @@
 //!
 //! It stands between capture and spool. It may hold pictures until something worth sending follows them. What it keeps back
 //! is counted as gated and costs nothing further.
+//!
+//! ```text
+//!                        ┌ Watch: does something matter, and when did it last? (motion, faces)
+//! picture ─▶ Selective ──┤                  │
+//!                        └ Rolls: pre-roll, post-roll, rate, heartbeat ─▶ Verdict
+//! ```
+//!
+//! Time is that of the pictures: the same pictures get the same verdicts, however fast they come.
 
+pub mod motion;
+mod rolls;
+mod selective;
 pub mod settings;
 pub mod truth;
 
+use std::time::Duration;
+
+use airside_core::Timestamp;
+
 use crate::capture::Picture;
+
+use self::{motion::Motion, selective::Selective, settings::Mode};
 
 /// What becomes of the pictures that a gate has seen so far.
 #[derive(Clone, Debug, Default)]
@@ -26,6 +43,40 @@ pub trait Gate: Send {
 
     /// No more pictures follow the ones before: those held are given up. Returns how many that were.
     fn finish(&mut self) -> u64;
+
+    /// How it does; `None` if it looks at nothing.
+    fn view(&self) -> Option<View> {
+        None
+    }
+}
+
+/// How a gate does.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct View {
+    /// Whether what comes now is sent.
+    pub open: bool,
+    /// What was seen last.
+    pub sight: Sight,
+}
+
+/// Looks for what matters.
+pub trait Watch: Send {
+    /// Looks at the next picture, taken at `at`, which never goes back by more than a picture's jitter.
+    fn look(&mut self, picture: &Picture, at: Timestamp) -> Sight;
+
+    /// How long after a picture it may still tell that something in it mattered.
+    fn lag(&self) -> Duration {
+        Duration::ZERO
+    }
+}
+
+/// What is known once a picture was looked at.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Sight {
+    /// When something mattered the last time, as far as is known by now: in this picture or in an earlier one.
+    pub mattered_at: Option<Timestamp>,
+    /// Share of this picture that moves.
+    pub moving: f32,
 }
 
 /// Every picture is worth sending.
@@ -47,6 +98,11 @@ impl Gate for Open {
 
 /// The gate that these settings describe.
 #[must_use]
-pub fn of(_: &settings::Settings) -> Box<dyn Gate> {
-    Box::new(Open)
+pub fn of(settings: &settings::Settings) -> Box<dyn Gate> {
+    match settings.mode {
+        Mode::Always => Box::new(Open),
+        Mode::Motion | Mode::Face => {
+            Box::new(Selective::new(Box::new(Motion::new(settings)), settings))
+        }
+    }
 }

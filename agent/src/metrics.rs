@@ -72,6 +72,8 @@ impl EncodeLabelValue for Cause {
 pub struct Metrics {
     link_ends: Family<EndLabels, Counter>,
     camera_failures: Family<FailureLabels, Counter>,
+    gate_seen: Counter,
+    gate_admitted: Counter,
     outboxes: Outboxes,
 }
 
@@ -92,6 +94,16 @@ impl Metrics {
             "agent_camera_failures",
             "Failures of cameras, by cause",
             metrics.camera_failures.clone(),
+        );
+        registry.register(
+            "agent_gate_seen_bytes",
+            "Bytes of the pictures that gates judged",
+            metrics.gate_seen.clone(),
+        );
+        registry.register(
+            "agent_gate_admitted_bytes",
+            "Bytes of the pictures that gates admitted",
+            metrics.gate_admitted.clone(),
         );
         let snapshot = Arc::<Mutex<Snapshot>>::default();
         // Metrics are written in the order of registration: the first takes the snapshot for the others.
@@ -116,6 +128,11 @@ impl Metrics {
 
     pub(crate) fn link_ended(&self, reason: LinkEnd) {
         self.link_ends.get_or_create(&EndLabels { reason }).inc();
+    }
+
+    pub(crate) fn passed_gate(&self, seen: usize, admitted: usize) {
+        self.gate_seen.inc_by(seen as u64);
+        self.gate_admitted.inc_by(admitted as u64);
     }
 
     pub(crate) fn camera_failed(&self, cause: Cause) {

@@ -8,7 +8,7 @@ pub mod settings;
 
 use std::sync::Arc;
 
-use airside_core::{Event, SectionId};
+use airside_core::{Event, SectionId, Timestamp};
 use airside_runtime::{
     Problem,
     extract::{Body, Query, from_json},
@@ -28,10 +28,10 @@ use self::accept::Form;
 pub use self::preview::Preview;
 use crate::{
     assignment::{Assignment, Destination},
-    camera::{Camera, Condition, NoPicture},
+    camera::{Camera, Condition, Gauge, NoPicture},
     cameras::Cameras,
     device::Device,
-    gate::settings::Mode,
+    gate::{View, settings::Mode},
     outbox::Storage,
     reload::Reload,
     uplink::{self, Link},
@@ -113,6 +113,8 @@ struct CameraState {
     /// Pictures a second that the camera yielded of late.
     measured_fps: f64,
     gate: Mode,
+    /// What the gate sees; none if it looks at nothing.
+    gate_view: Option<GateView>,
     /// How often capture failed and was begun anew.
     restarts: u64,
     /// Why it did the last time.
@@ -155,6 +157,33 @@ impl From<&Storage> for Spool {
             error: storage.trouble.clone(),
             damaged: storage.damaged,
         }
+    }
+}
+
+/// What a gate sees.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+struct GateView {
+    /// Whether what comes now is sent.
+    open: bool,
+    /// Share of the newest picture that moves.
+    moving: f32,
+    /// For how long nothing has mattered; `null` if nothing ever did.
+    still_seconds: Option<u64>,
+    /// Bytes of all pictures, and of those that it admitted.
+    seen_bytes: u64,
+    admitted_bytes: u64,
+}
+
+impl GateView {
+    fn of(gauge: &Gauge) -> Option<Self> {
+        gauge.view.map(|View { open, sight }| Self {
+            open,
+            moving: sight.moving,
+            still_seconds: sight.mattered_at.map(seconds_since),
+            seen_bytes: gauge.seen_bytes,
+            admitted_bytes: gauge.admitted_bytes,
+        })
     }
 }
 
@@ -210,6 +239,7 @@ impl CameraState {
             },
             measured_fps: (camera.rate() * 10.0).round() / 10.0,
             gate: camera.gate(),
+            gate_view: GateView::of(&camera.gauge()),
             restarts: camera.failures(),
             last_failure: camera.last_failure(),
             decoder: vitals.decoder,
@@ -220,6 +250,12 @@ impl CameraState {
             spool: Spool::from(&storage),
         }
     }
+}
+
+/// By this machine's clock, which pictures are timed by; what seems to come from the future is new.
+fn seconds_since(time: Timestamp) -> u64 {
+    let micros = Timestamp::now().as_micros() - time.as_micros();
+    micros.max(0).unsigned_abs() / 1_000_000
 }
 
 #[derive(Clone, Copy, Debug, Default, Deserialize)]

@@ -240,9 +240,9 @@ fn check(tables: &Tables, flags: &Flags, document: &Document) -> Result<(), conf
             let reason = format!("'{}' is refused: another camera has this name", camera.id);
             mistakes.push(document.mistake(&format!("camera[{index}].id"), reason));
         }
-        if camera.gate.mode != gate::settings::Mode::Always {
-            let reason = "is refused: this version only has \"always\"".to_owned();
-            mistakes.push(document.mistake(&format!("camera[{index}].gate.mode"), reason));
+        if let Err(refused) = camera.gate.check() {
+            let key = format!("camera[{index}].gate.{}", refused.key);
+            mistakes.push(document.mistake(&key, refused.reason));
         }
         if let Err(misfit) = camera.access().check(&camera.source) {
             let key = format!("camera[{index}].{}", misfit.key);

@@ -172,7 +172,7 @@ impl Filming<'_> {
             match pictures.next().await {
                 Ok(picture) => {
                     self.camera.pace(|pace| pace.picture(Instant::now()));
-                    self.camera.take(picture, gate).await;
+                    self.camera.take(picture, gate, &self.metrics).await;
                 }
                 Err(error) => return error,
             }

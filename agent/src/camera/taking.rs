@@ -10,6 +10,7 @@ use crate::{
     capture::Picture,
     frame::Frame,
     gate::{Gate, Verdict},
+    metrics::Metrics,
     outbox::Outbox,
 };
 
@@ -23,7 +24,7 @@ pub(super) struct Progress {
 
 impl Camera {
     /// Lets the gate judge a picture, if streaming is still wanted; what it admits becomes frames.
-    pub(super) async fn take(&self, picture: Picture, gate: &mut dyn Gate) {
+    pub(super) async fn take(&self, picture: Picture, gate: &mut dyn Gate, metrics: &Metrics) {
         let orders = self.orders.borrow().clone();
         let Some(assignment) = orders.active() else {
             return;
@@ -40,8 +41,12 @@ impl Camera {
             assignment: Some(assignment.clone()),
             epoch: orders.epoch,
         }));
+        let seen = picture.jpeg.len();
         let Verdict { admitted, gated } = gate.judge(picture);
         self.outbox.gated(gated);
+        let sent = admitted.iter().map(|picture| picture.jpeg.len()).sum();
+        metrics.passed_gate(seen, sent);
+        self.read_gauge(gate, seen, sent);
         let mut admitted = Admitted {
             pictures: admitted.into_iter(),
             outbox: &self.outbox,
@@ -49,6 +54,11 @@ impl Camera {
         for picture in admitted.pictures.by_ref() {
             self.append(picture, assignment, orders.epoch).await;
         }
+    }
+
+    fn read_gauge(&self, gate: &dyn Gate, seen: usize, admitted: usize) {
+        let mut gauge = self.gauge.lock().unwrap_or_else(PoisonError::into_inner);
+        gauge.read(gate, seen, admitted);
     }
 
     /// A picture that the gate admitted becomes a frame.

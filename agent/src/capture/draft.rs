@@ -15,8 +15,9 @@ use super::{
     Error, Format, Picture, Pictures,
     cadence::Cadence,
     codec::{Codec, Decoders},
-    masks::Masks,
+    luma,
     pipeline::Pipeline,
+    raw,
     tail::{Counters, Tail},
 };
 
@@ -104,7 +105,9 @@ impl Draft {
         let entry = add(&pipeline, "videoconvertscale")?;
         let scaled = add(&pipeline, "capsfilter")?;
         let encoder = add(&pipeline, "jpegenc")?;
-        let sink: gst::Element = picture_sink(pace, sender.clone(), Arc::clone(&counters)).upcast();
+        let lumas = luma::Waiting::default();
+        let sink = picture_sink(pace, sender.clone(), Arc::clone(&counters), lumas.clone());
+        let sink: gst::Element = sink.upcast();
         let tail = Tail {
             name,
             format: format.clone(),
@@ -133,7 +136,9 @@ impl Draft {
         if let Some(pad) = draft.entry.static_pad("sink") {
             draft.tail.thin_out(&pad);
         }
-        draft.mask(&scaled);
+        if let Some(pad) = scaled.static_pad("src") {
+            raw::finish(&pad, format, lumas);
+        }
         Ok(draft)
     }
 
@@ -249,32 +254,6 @@ impl Draft {
         }
     }
 
-    /// Blackens the masks where the picture has its final size. A picture that cannot be blackened is not passed on.
-    fn mask(&self, scaled: &gst::Element) {
-        let Some(pad) = scaled
-            .static_pad("src")
-            .filter(|_| !self.tail.format.masks.is_empty())
-        else {
-            return;
-        };
-        let (areas, masks) = (self.tail.format.masks.clone(), Mutex::new(None));
-        pad.add_probe(gst::PadProbeType::BUFFER, move |pad, info| {
-            let mut masks = masks.lock().unwrap_or_else(PoisonError::into_inner);
-            if masks.is_none() {
-                let caps = pad.current_caps();
-                *masks = caps.and_then(|caps| Masks::new(&areas, &caps));
-            }
-            let painted = masks
-                .as_ref()
-                .zip(info.buffer_mut())
-                .and_then(|(masks, buffer)| masks.paint(buffer));
-            match painted {
-                Some(()) => gst::PadProbeReturn::Ok,
-                None => gst::PadProbeReturn::Handled,
-            }
-        });
-    }
-
     fn failed(&self, error: &gst::glib::BoolError) -> Error {
         Error::Failed {
             name: self.tail.name.clone(),
@@ -320,10 +299,11 @@ fn picture_sink(
     pace: Pace,
     sender: mpsc::Sender<Result<Picture, Error>>,
     counters: Arc<Counters>,
+    lumas: luma::Waiting,
 ) -> AppSink {
     let take = move |sink: &AppSink| {
         let sample = sink.pull_sample().map_err(|_| gst::FlowError::Eos)?;
-        let picture = picture(sink, &sample, pace).ok_or(gst::FlowError::Error)?;
+        let picture = picture(sink, &sample, pace, &lumas).ok_or(gst::FlowError::Error)?;
         if pace == Pace::Taker {
             let sent = sender.blocking_send(Ok(picture));
             return sent.map_or(Err(gst::FlowError::Eos), |()| Ok(gst::FlowSuccess::Ok));
@@ -347,7 +327,12 @@ fn picture_sink(
 
 /// Copies the picture out of its buffer: the encoder's buffers are as large as the raw frame, and a window full
 /// of them would cost ten times the memory of the copies.
-fn picture(sink: &AppSink, sample: &gst::Sample, pace: Pace) -> Option<Picture> {
+fn picture(
+    sink: &AppSink,
+    sample: &gst::Sample,
+    pace: Pace,
+    lumas: &luma::Waiting,
+) -> Option<Picture> {
     let buffer = sample.buffer()?;
     let jpeg = Bytes::copy_from_slice(&buffer.map_readable().ok()?);
     let seen = sample
@@ -367,6 +352,6 @@ fn picture(sink: &AppSink, sample: &gst::Sample, pace: Pace) -> Option<Picture> 
     Some(Picture {
         captured_at,
         jpeg,
-        luma: None,
+        luma: buffer.pts().and_then(|time| lumas.take(time)),
     })
 }

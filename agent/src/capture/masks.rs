@@ -9,34 +9,30 @@ use crate::area::{Polygon, Span};
 const BLACK: [u8; 3] = [16, 128, 128];
 
 /// Paints the masks into raw I420 video of one size.
-pub(super) struct Masks {
-    info: VideoInfo,
-    spans: Vec<Span>,
-}
+pub(super) struct Masks(Vec<Span>);
 
 impl Masks {
-    /// Every pixel that a mask touches becomes black. `None` if the caps are no raw video.
-    pub(super) fn new(areas: &[Polygon], caps: &gst::CapsRef) -> Option<Self> {
-        let info = VideoInfo::from_caps(caps).ok()?;
-        let (width, height) = (info.width() as usize, info.height() as usize);
+    /// Every pixel that a mask touches becomes black.
+    pub(super) fn new(areas: &[Polygon], video: &VideoInfo) -> Self {
+        let (width, height) = (video.width() as usize, video.height() as usize);
         let spans = areas.iter().flat_map(|area| area.spans(width, height));
-        Some(Self {
-            spans: spans.collect(),
-            info,
-        })
+        Self(spans.collect())
     }
 
     /// Paints; `None` if the picture cannot be written to, and then it must not be shown.
-    pub(super) fn paint(&self, buffer: &mut gst::Buffer) -> Option<()> {
+    pub(super) fn paint(&self, buffer: &mut gst::Buffer, video: &VideoInfo) -> Option<()> {
+        if self.0.is_empty() {
+            return Some(());
+        }
         // A decoder may still need the picture: what is shared is copied before it is written to.
         let buffer = buffer.make_mut();
-        let mut frame = VideoFrameRef::from_buffer_ref_writable(buffer, &self.info).ok()?;
+        let mut frame = VideoFrameRef::from_buffer_ref_writable(buffer, video).ok()?;
         for (plane, black) in (0_u32..).zip(BLACK) {
             let stride = usize::try_from(*frame.plane_stride().get(plane as usize)?).ok()?;
             let pixels = frame.plane_data_mut(plane).ok()?;
             // Colour has half the width and height.
             let part = if plane == 0 { 1 } else { 2 };
-            for span in &self.spans {
+            for span in &self.0 {
                 let row = span.row / part * stride;
                 let (from, to) = (row + span.from / part, row + span.to.div_ceil(part));
                 pixels.get_mut(from..to)?.fill(black);

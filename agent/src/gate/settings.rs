@@ -1,7 +1,8 @@
 //! Settings of the gate: the table `gate` of a camera.
 
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
+use airside_imaging::motion::Sensitivity;
 use airside_runtime::text;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -16,6 +17,12 @@ pub struct Settings {
     pub mode: Mode,
     /// Only motion and faces within these areas count; without any, everywhere.
     pub zones: Vec<Polygon>,
+    /// How faint motion may be, 1 to 100: 50 sees 12 of 255 levels of brightness, 100 sees 6. Noise is known and never counts.
+    pub sensitivity: f32,
+    /// Smallest thing whose motion counts, as a share of the picture: 0.005 is a square of a fourteenth of its sides.
+    pub min_area: f32,
+    /// Most pictures a second while something matters; the first goes at once.
+    pub fps: f64,
     /// How long before something matters pictures are sent as well.
     #[serde(with = "text::duration")]
     #[schemars(with = "String")]
@@ -43,7 +50,66 @@ pub enum Mode {
     Face,
 }
 
+/// Difference in levels that counts at the sensitivity 1; that of 50 is just visible on a screen.
+const LEVELS: f32 = 600.0;
+/// Accepted values. A mote is no motion, and what covers half of the picture is no longer a detail of it; rates are as a camera's.
+const SENSITIVITY: std::ops::RangeInclusive<f32> = 1.0..=100.0;
+const MIN_AREA: std::ops::RangeInclusive<f32> = 0.0001..=0.5;
+const FPS: std::ops::RangeInclusive<f64> = 0.01..=120.0;
+/// Longest pre-roll: pictures wait for so long before anyone sees them, and in memory.
+const LONGEST_PRE_ROLL: Duration = Duration::from_secs(60);
+
+/// A key whose value is refused.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{reason}")]
+pub struct Refused {
+    /// The key.
+    pub key: &'static str,
+    /// Its value, and what is expected.
+    pub reason: String,
+}
+
 impl Settings {
+    /// What its keys must be beyond their types.
+    ///
+    /// # Errors
+    /// The first key that is refused.
+    pub fn check(&self) -> Result<(), Refused> {
+        let refused = |key, value: &dyn fmt::Display, expected| {
+            let reason = format!("{value} is refused: expected {expected}");
+            Err(Refused { key, reason })
+        };
+        if self.mode == Mode::Face {
+            return refused("mode", &"'face'", "'always' or 'motion'");
+        }
+        if !SENSITIVITY.contains(&self.sensitivity) {
+            return refused("sensitivity", &self.sensitivity, "1 to 100");
+        }
+        if !MIN_AREA.contains(&self.min_area) {
+            return refused(
+                "min-area",
+                &self.min_area,
+                "a share of the picture from 0.0001 to 0.5",
+            );
+        }
+        if !FPS.contains(&self.fps) {
+            return refused("fps", &self.fps, "0.01 to 120 pictures a second");
+        }
+        if self.pre_roll > LONGEST_PRE_ROLL {
+            return refused("pre-roll", &format!("{:?}", self.pre_roll), "at most 60s");
+        }
+        Ok(())
+    }
+
+    /// What counts as motion.
+    #[must_use]
+    pub fn motion(&self) -> Sensitivity {
+        Sensitivity {
+            contrast: LEVELS / self.sensitivity,
+            area: self.min_area,
+        }
+    }
+
     /// What the gate wants to see of each picture.
     #[must_use]
     pub fn luma(&self) -> LumaWanted {
@@ -60,6 +126,9 @@ impl Default for Settings {
         Self {
             mode: Mode::default(),
             zones: Vec::new(),
+            sensitivity: 50.0,
+            min_area: 0.005,
+            fps: 1.0,
             pre_roll: Duration::from_secs(1),
             post_roll: Duration::from_secs(2),
             heartbeat: Duration::from_secs(10),

@@ -16,8 +16,10 @@ pub mod draw;
 mod encode;
 mod letterbox;
 mod mat;
+pub mod motion;
 mod picture;
 mod segment;
+mod shrink;
 mod transform;
 
 #[cfg(feature = "codecs")]
@@ -27,6 +29,7 @@ pub use encode::encode_jpeg;
 pub use letterbox::{Anchor, Letterbox};
 pub use picture::{Grey, Picture, Rect};
 pub use segment::{Hint, in_front};
+pub use shrink::{Plane, shrink};
 pub use transform::{crop, cut_grey, grey, pixelate, resize, thumbnail_grey, warp};
 
 /// Why a picture could not be read or made.
