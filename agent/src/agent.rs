@@ -2,20 +2,20 @@
 
 use std::{ffi::OsString, sync::Arc};
 
-use airside_runtime::{Bound, Service, service::BindError};
+use airside_runtime::{Bound, Service, service::BindError, tls};
 use jiff::Zoned;
 
 use crate::{
     cameras::Cameras,
     device::Device,
     fleet::{Common, Fleet},
-    metrics::Metrics,
+    metrics::{self, Metrics},
     outbox::{OpenError, Spools},
     reload::Reloader,
     rest::{self, Preview},
     settings::Loaded,
     systemd::{Manager, Pulse},
-    uplink::{bandwidth::Bandwidth, schedule::InvalidSchedule},
+    uplink::{self, bandwidth::Bandwidth},
 };
 
 /// Why the agent could not be built.
@@ -24,9 +24,12 @@ pub enum Error {
     /// A file that guards the control interface.
     #[error(transparent)]
     Control(#[from] rest::settings::Unfit),
-    /// Windows of the uplink.
-    #[error("uplink.window: {0}")]
-    Schedule(#[from] InvalidSchedule),
+    /// Settings of the uplink.
+    #[error(transparent)]
+    Uplink(#[from] uplink::settings::Refused),
+    /// A file that the uplink's TLS is made of.
+    #[error("uplink.ca, uplink.certificate, uplink.key: {0}")]
+    Tls(#[from] tls::Error),
     /// The address.
     #[error(transparent)]
     Bind(#[from] BindError),
@@ -40,7 +43,7 @@ impl Error {
     #[must_use]
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Control(_) | Self::Schedule(_) => 2,
+            Self::Control(_) | Self::Uplink(_) | Self::Tls(_) => 2,
             Self::Spool(error) if error.is_of_settings() => 2,
             Self::Spool(_) | Self::Bind(_) => 1,
         }
@@ -60,12 +63,18 @@ pub async fn build(loaded: Loaded, args: Vec<OsString>, manager: Manager) -> Res
     let mut service = settings.control.secure(service)?;
     let cameras = Cameras::default();
     let device = Device::new(&settings);
-    let schedule = settings.uplink.schedule()?;
+    let schedule = settings
+        .uplink
+        .schedule()
+        .map_err(uplink::settings::Refused::from)?;
+    let tls = tls::Client::new(settings.uplink.tls()?)?;
+    metrics::tls::export(service.metrics(), &tls.standing());
     let state_dir = settings.state_dir.as_deref();
     let common = Common {
         spools: Spools::new(state_dir, &settings.spool, settings.window)?,
         settings: settings.clone(),
-        mesh: service.mesh().clone(),
+        mesh: service.mesh().with_tls(tls.clone()),
+        tls: tls.standing(),
         bandwidth: Arc::new(Bandwidth::new(schedule, Zoned::now)),
         metrics: Metrics::registered(service.metrics()),
         drain: service.drain(),
@@ -80,6 +89,7 @@ pub async fn build(loaded: Loaded, args: Vec<OsString>, manager: Manager) -> Res
     };
     let drain = service.drain();
     service.spawn("reload", reloader.run(drain.clone()));
+    service.spawn("tls", tls.watch(drain.clone()));
     service.spawn("pulse", pulse.run(drain));
     let preview = Preview::new(settings.control.preview, service.drain());
     let routes = rest::routes(cameras, reload, device, preview);

@@ -47,22 +47,24 @@ pub struct Destination {
     text: String,
     /// How frames travel.
     pub transport: Transport,
-    /// `http://HOST:PORT/`, for either transport.
+    /// `http://HOST:PORT/`, for either transport; `https://…` by TLS.
     pub origin: Uri,
 }
 
 /// How frames travel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Transport {
-    /// One acknowledged gRPC stream (`grpc://`).
+    /// One acknowledged gRPC stream (`grpc://`, `grpcs://`).
     Grpc,
-    /// JSON at `POST /frame` (`http://`).
+    /// JSON at `POST /frame` (`http://`, `https://`).
     Http,
 }
 
 /// A text that is no destination.
 #[derive(Debug, thiserror::Error)]
-#[error("{0:?} is no destination; expected grpc://HOST:PORT or http://HOST:PORT")]
+#[error(
+    "{0:?} is no destination; expected grpc://HOST:PORT or http://HOST:PORT, or grpcs:// or https:// for TLS"
+)]
 pub struct InvalidDestination(String);
 
 impl FromStr for Destination {
@@ -70,16 +72,27 @@ impl FromStr for Destination {
 
     fn from_str(text: &str) -> Result<Self, InvalidDestination> {
         let invalid = || InvalidDestination(text.chars().take(200).collect());
-        let transport = match text.split_once("://") {
-            Some(("grpc", _)) => Transport::Grpc,
-            Some(("http", _)) => Transport::Http,
+        let (scheme, _) = text.split_once("://").ok_or_else(invalid)?;
+        let (transport, origin) = match scheme {
+            "grpc" => (Transport::Grpc, parse::origin(text)),
+            "http" => (Transport::Http, parse::origin(text)),
+            "grpcs" => (Transport::Grpc, parse::secure_origin(text)),
+            "https" => (Transport::Http, parse::secure_origin(text)),
             _ => return Err(invalid()),
         };
         Ok(Self {
             text: text.to_owned(),
             transport,
-            origin: parse::origin(text).map_err(|_| invalid())?,
+            origin: origin.map_err(|_| invalid())?,
         })
+    }
+}
+
+impl Destination {
+    /// Whether it is reached by TLS.
+    #[must_use]
+    pub fn is_secure(&self) -> bool {
+        self.origin.scheme_str() == Some("https")
     }
 }
 
@@ -110,6 +123,9 @@ mod tests {
             destination.origin,
             "http://collector.default.svc.cluster.local:9090/"
         );
+        let secure: Destination = "https://collector:9443".parse().unwrap();
+        assert_eq!(secure.transport, Transport::Http);
+        assert!(secure.is_secure() && !destination.is_secure());
     }
 
     #[test]
@@ -117,8 +133,9 @@ mod tests {
         for text in [
             "",
             "collector:8080",
-            "https://a:1",
+            "ftp://a:1",
             "http://",
+            "grpcs://user@a:1",
             "http://a:1/frame",
             "grpc://a:port",
         ] {

@@ -24,6 +24,7 @@ use std::{
 };
 
 use airside_core::Timestamp;
+use airside_runtime::tls;
 use tokio::{sync::watch, time::Instant};
 
 pub use self::{
@@ -76,6 +77,7 @@ pub struct Camera {
     gauge: Mutex<Gauge>,
     last_failure: watch::Sender<Option<String>>,
     link_since: Mutex<Instant>,
+    tls: Option<watch::Receiver<tls::Standing>>,
     /// Held by whoever has the source open: most devices can be opened only once.
     device: tokio::sync::Mutex<()>,
 }
@@ -99,8 +101,22 @@ impl Camera {
             gauge: Mutex::default(),
             last_failure: watch::Sender::default(),
             link_since: Mutex::new(Instant::now()),
+            tls: None,
             device: tokio::sync::Mutex::default(),
         }
+    }
+
+    /// The same with an uplink whose TLS stands so.
+    #[must_use]
+    pub fn secured(mut self, tls: watch::Receiver<tls::Standing>) -> Self {
+        self.tls = Some(tls);
+        self
+    }
+
+    /// How its uplink's TLS stands.
+    #[must_use]
+    pub fn tls(&self) -> Option<tls::Standing> {
+        self.tls.as_ref().map(|tls| tls.borrow().clone())
     }
 
     /// Its name.

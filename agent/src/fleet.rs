@@ -12,10 +12,10 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use airside_runtime::{Mesh, problem::Chain};
+use airside_runtime::{Mesh, problem::Chain, tls};
 use serde::Serialize;
 use tokio::{
-    sync::{mpsc, oneshot},
+    sync::{mpsc, oneshot, watch},
     task::JoinSet,
 };
 use tokio_util::sync::CancellationToken;
@@ -82,6 +82,8 @@ pub struct Common {
     pub spools: Spools,
     /// The way to collectors.
     pub mesh: Mesh,
+    /// How its TLS stands.
+    pub tls: watch::Receiver<tls::Standing>,
     /// What may go there.
     pub bandwidth: Arc<Bandwidth>,
     /// Counts.
@@ -215,7 +217,8 @@ impl Fleet {
             camera: settings.id.clone(),
         };
         common.metrics.follow(Arc::clone(&outbox));
-        let camera = Arc::new(Camera::new(name.clone(), settings.into(), outbox, standing));
+        let camera = Camera::new(name.clone(), settings.into(), outbox, standing);
+        let camera = Arc::new(camera.secured(common.tls.clone()));
         match assignment {
             Some(assignment) if streams => camera.start(assignment),
             assignment => camera.stand_by(assignment),
@@ -228,6 +231,7 @@ impl Fleet {
             stop: camera.orders().clone(),
             claim: Claim::default(),
             mesh: common.mesh.clone(),
+            tls: common.tls.clone(),
             limits: Limits {
                 stream_age: common.settings.uplink.stream_age,
                 flush: common.settings.server.drain_timeout,

@@ -1,6 +1,8 @@
 //! What the agent counts. The ledger is exported as it stands: every scrape reads all outboxes once, so that the
 //! exported figures balance too.
 
+pub mod tls;
+
 use std::{
     fmt,
     sync::{Arc, Mutex, PoisonError},
@@ -27,6 +29,7 @@ pub enum LinkEnd {
     Switched,
     Idle,
     Superseded,
+    Renewed,
     Failed,
 }
 
@@ -48,6 +51,7 @@ impl EncodeLabelValue for LinkEnd {
             Self::Switched => "switched",
             Self::Idle => "idle",
             Self::Superseded => "superseded",
+            Self::Renewed => "renewed",
             Self::Failed => "failed",
         };
         name.encode(encoder)

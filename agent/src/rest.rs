@@ -5,6 +5,7 @@ mod config;
 mod ledger;
 mod preview;
 pub mod settings;
+mod tls;
 
 use std::sync::Arc;
 
@@ -24,8 +25,8 @@ use axum::{
 use http::{HeaderMap, StatusCode, header, request::Parts};
 use serde::{Deserialize, Serialize};
 
-use self::accept::Form;
 pub use self::preview::Preview;
+use self::{accept::Form, tls::Tls};
 use crate::{
     assignment::{Assignment, Destination},
     camera::{Camera, Condition, Gauge, NoPicture},
@@ -130,6 +131,8 @@ struct CameraState {
     /// Age of the oldest frame that is not settled.
     oldest_seconds: Option<u64>,
     spool: Spool,
+    /// The way there, if files were given for its TLS.
+    tls: Option<Tls>,
 }
 
 /// How the camera's frames are stored.
@@ -248,6 +251,7 @@ impl CameraState {
             link_seconds: camera.link_for().as_secs(),
             oldest_seconds: storage.oldest.map(|waited| waited.as_secs()),
             spool: Spool::from(&storage),
+            tls: camera.tls().and_then(|standing| Tls::of(&standing)),
         }
     }
 }

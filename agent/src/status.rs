@@ -31,7 +31,7 @@ pub struct Args {
     /// File with the token of the interface [default: as this configuration says]
     #[arg(long, value_name = "FILE")]
     pub token_file: Option<PathBuf>,
-    /// Authorities that an https:// interface is trusted by (PEM).
+    /// Authorities that an https:// interface is trusted by (PEM) [default: those of the operating system]
     #[arg(long, value_name = "FILE")]
     pub ca: Option<PathBuf>,
     /// Own certificate, for an interface that wants one (PEM).
@@ -108,6 +108,29 @@ pub struct State {
     pub oldest_seconds: Option<u64>,
     pub frames: Frames,
     pub spool: Spool,
+    pub tls: Option<Tls>,
+}
+
+/// How the uplink's TLS stands, of all cameras alike.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(default, rename_all = "kebab-case")]
+#[allow(missing_docs, reason = "docs/agent.md tells the fields")]
+pub struct Tls {
+    pub certificate_expires: Option<String>,
+    pub renewal_due: bool,
+    pub error: Option<String>,
+}
+
+impl Tls {
+    fn trouble(&self) -> Vec<String> {
+        let end = self.certificate_expires.as_ref();
+        let due = end.filter(|_| self.renewal_due).map(|end| {
+            format!("the uplink's certificate is valid up to {end} and wants to be renewed")
+        });
+        let error = self.error.as_ref();
+        let error = error.map(|error| format!("the uplink keeps its old TLS files: {error}"));
+        due.into_iter().chain(error).collect()
+    }
 }
 
 /// How frames are stored.
@@ -178,6 +201,8 @@ pub async fn read(client: &Client) -> Result<Status, Error> {
 impl Status {
     fn of(device: Vitals, cameras: Vec<Camera>) -> Self {
         let mut trouble: Vec<_> = cameras.iter().flat_map(Camera::trouble).collect();
+        let tls = cameras.iter().find_map(|camera| camera.state.tls.as_ref());
+        trouble.extend(tls.map(Tls::trouble).unwrap_or_default());
         let room = device.disk.as_ref();
         if let Some(disk) =
             room.filter(|disk| (disk.free_bytes as f64) < disk.total_bytes as f64 * LITTLE_ROOM)
@@ -278,6 +303,15 @@ CAMERA  STATE      FPS    GATE    RESTARTS  WAITING  OLDEST  LINK             DE
         assert_eq!(
             status(&[&full]).trouble,
             ["camera 1: the spool does not use its disk: no space left on device"]
+        );
+        let tls = r#","tls":{"certificate-expires":"2026-11-23T12:00:00Z","renewal-due":true,"error":"ca.pem cannot be read"}}"#;
+        let tls = GOOD.replace(",\"new-field\":1}", tls);
+        assert_eq!(
+            status(&[&tls, &tls]).trouble,
+            [
+                "the uplink's certificate is valid up to 2026-11-23T12:00:00Z and wants to be renewed",
+                "the uplink keeps its old TLS files: ca.pem cannot be read"
+            ]
         );
     }
 }

@@ -10,7 +10,7 @@
 //!   └── stopped and nothing left                 superseded by a newer agent: stopped until somebody orders a stream
 //! ```
 //!
-//! A link ends for one of six reasons (`End`); whatever it leaves unanswered is restored to the outbox and goes out
+//! A link ends for one of seven reasons (`End`); whatever it leaves unanswered is restored to the outbox and goes out
 //! on the next with the same identity. Live frames go first, backlog follows in spare capacity (`Credit`), and while the
 //! collector keeps deferring, backlog is only probed (`Retry`).
 
@@ -25,7 +25,7 @@ mod stream;
 
 use std::{sync::Arc, time::Duration};
 
-use airside_runtime::{Mesh, problem::Chain};
+use airside_runtime::{Mesh, mesh, problem::Chain, tls};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -99,6 +99,8 @@ enum End {
     Idle,
     /// A newer agent streams the camera.
     Superseded,
+    /// The files behind its TLS have changed: the next one is made of the new.
+    Renewed,
     /// It broke.
     Failed(Failure),
 }
@@ -106,16 +108,18 @@ enum End {
 /// What broke a link.
 #[derive(Debug, thiserror::Error)]
 enum Failure {
-    #[error("the collector does not accept the stream: {}", .0.message())]
+    #[error("{0}")]
+    Unconnected(String),
+    #[error("the collector does not accept the stream: {}", mesh::reason(.0))]
     Refused(tonic::Status),
-    #[error("the stream broke: {}", .0.message())]
+    #[error("the stream broke: {}", mesh::reason(.0))]
     Broken(tonic::Status),
     #[error("the collector closed the stream")]
     Closed,
     #[error("the collector has not answered for {} s", .0.as_secs())]
     Silent(Duration),
     #[error("the destination cannot be reached")]
-    Unreachable(#[source] airside_runtime::mesh::Error),
+    Unreachable(#[source] mesh::Error),
 }
 
 /// The uplink of one camera.
@@ -132,6 +136,8 @@ pub struct Uplink {
     pub claim: Claim,
     /// The way there.
     pub mesh: Mesh,
+    /// How its TLS stands.
+    pub tls: watch::Receiver<tls::Standing>,
     /// Its limits.
     pub limits: Limits,
     /// What it shares with the other cameras.
@@ -279,6 +285,12 @@ impl Uplink {
         }
     }
 
+    /// How often the files behind the TLS to `destination` were exchanged up to now; `None` if it is reached without.
+    fn renewals(&self, destination: &Destination) -> Option<u64> {
+        let secure = destination.is_secure();
+        secure.then(|| self.tls.borrow().renewals)
+    }
+
     /// The link stands.
     fn connected(&self) {
         if let Link::Failed(_) = self.link.send_replace(Link::Connected) {
@@ -313,10 +325,28 @@ async fn elsewhere(orders: &mut watch::Receiver<Orders>, destination: &Destinati
     }
 }
 
+/// Waits until TLS is made of other files than when a link was opened `since` so many renewals. Without TLS nothing changes.
+async fn renewed(tls: &mut watch::Receiver<tls::Standing>, since: Option<u64>) {
+    match since {
+        Some(since) if tls.wait_for(|now| now.renewals != since).await.is_ok() => {}
+        _ => std::future::pending().await,
+    }
+}
+
 /// Waits for new orders.
 async fn news(orders: &mut watch::Receiver<Orders>) {
     if orders.changed().await.is_err() {
         std::future::pending().await
+    }
+}
+
+impl From<tonic::Status> for Failure {
+    /// Of a stream that did not come about.
+    fn from(status: tonic::Status) -> Self {
+        match mesh::unconnected(&status) {
+            Some(reason) => Self::Unconnected(reason.to_string()),
+            None => Self::Refused(status),
+        }
     }
 }
 
@@ -329,6 +359,7 @@ impl From<&End> for LinkEnd {
             End::Idle => Self::Idle,
             End::Superseded => Self::Superseded,
             End::Failed(failure) if failure.is_superseded() => Self::Superseded,
+            End::Renewed => Self::Renewed,
             End::Failed(_) => Self::Failed,
         }
     }

@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, path::PathBuf};
 
-use airside_runtime::{Service, Tls, TlsError, Token, TokenError};
+use airside_runtime::{Service, Tls, Token, TokenError, tls};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -45,7 +45,7 @@ pub enum Unfit {
     Token(#[from] TokenError),
     /// Certificate, key, authorities.
     #[error("control.certificate, control.key, control.client-ca: {0}")]
-    Tls(#[from] TlsError),
+    Tls(#[from] tls::Error),
 }
 
 impl Settings {

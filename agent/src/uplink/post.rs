@@ -13,7 +13,7 @@ use super::{
     End, Failure, Uplink,
     bandwidth::Bandwidth,
     credit::{Credit, Retry},
-    news,
+    news, renewed,
 };
 use crate::{
     assignment::Destination,
@@ -35,6 +35,8 @@ pub(super) async fn run(uplink: &mut Uplink, destination: &Destination, retry: &
     credit.grant(REQUESTS);
     let mut answers = FuturesUnordered::new();
     let mut closing = None;
+    // With connections of its own, which end with it: what they were made of may not be what the next is to be made of.
+    let (mesh, renewals) = (uplink.mesh.apart(), uplink.renewals(destination));
     loop {
         closing = closing.or_else(|| uplink.over(destination));
         if let Some(end) = closing.take_if(|_| answers.is_empty()) {
@@ -53,9 +55,12 @@ pub(super) async fn run(uplink: &mut Uplink, destination: &Destination, retry: &
             (lane, frame) = next(&uplink.outbox, &uplink.bandwidth, lanes) => {
                 credit.sent(lane);
                 let camera = uplink.name.header();
-                answers.push(post(uplink.mesh.clone(), destination.clone(), camera, frame));
+                answers.push(post(mesh.clone(), destination.clone(), camera, frame));
             }
             () = news(&mut uplink.orders) => {}
+            () = renewed(&mut uplink.tls, renewals), if closing.is_none() => {
+                closing = Some(End::Renewed);
+            }
         }
     }
 }

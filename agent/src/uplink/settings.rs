@@ -1,8 +1,11 @@
 //! Settings of the uplink: the table `[uplink]` of the configuration file.
 
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
-use airside_runtime::text;
+use airside_runtime::{
+    text,
+    tls::{self, InvalidPeer},
+};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -24,6 +27,15 @@ pub struct Settings {
     pub bandwidth: Option<Rate>,
     /// Times of the week with another bandwidth (`[[uplink.window]]`), in the local time of the device.
     pub window: Vec<Window>,
+    /// Authorities that a collector's certificate is trusted by (PEM), for `grpcs://` and `https://`; without, those of the
+    /// operating system.
+    pub ca: Option<PathBuf>,
+    /// Own certificate with its chain (PEM), for a collector that wants one.
+    pub certificate: Option<PathBuf>,
+    /// The key of that certificate (PEM); not readable by everyone.
+    pub key: Option<PathBuf>,
+    /// Who the collector must be by its certificate: `spiffe://DOMAIN/PATH` or a host name; without, the host of the destination.
+    pub peer: Option<String>,
 }
 
 impl Default for Settings {
@@ -32,6 +44,10 @@ impl Default for Settings {
             stream_age: Duration::from_secs(60),
             bandwidth: None,
             window: Vec::new(),
+            ca: None,
+            certificate: None,
+            key: None,
+            peer: None,
         }
     }
 }
@@ -45,6 +61,12 @@ pub enum Refused {
     /// Too young.
     #[error("uplink.stream-age: {0:?} is refused: expected at least 1s")]
     StreamAge(Duration),
+    /// One without the other.
+    #[error("uplink.{0}: missing beside uplink.{1}")]
+    Missing(&'static str, &'static str),
+    /// Nobody.
+    #[error("uplink.peer: {0}")]
+    Peer(#[from] InvalidPeer),
 }
 
 impl Refused {
@@ -54,6 +76,8 @@ impl Refused {
         let key = match self {
             Self::Window(_) => "window",
             Self::StreamAge(_) => "stream-age",
+            Self::Missing(key, _) => key,
+            Self::Peer(_) => "peer",
         };
         format!("uplink.{key}")
     }
@@ -69,7 +93,26 @@ impl Settings {
             return Err(Refused::StreamAge(self.stream_age));
         }
         self.schedule()?;
+        self.tls()?;
         Ok(())
+    }
+
+    /// What TLS is made of.
+    ///
+    /// # Errors
+    /// A certificate without a key or a key without a certificate; a peer that is none.
+    pub fn tls(&self) -> Result<tls::Files, Refused> {
+        let own = match (&self.certificate, &self.key) {
+            (Some(certificate), Some(key)) => Some((certificate.clone(), key.clone())),
+            (Some(_), None) => return Err(Refused::Missing("key", "certificate")),
+            (None, Some(_)) => return Err(Refused::Missing("certificate", "key")),
+            (None, None) => None,
+        };
+        Ok(tls::Files {
+            ca: self.ca.clone(),
+            own,
+            peer: self.peer.as_deref().map(str::parse).transpose()?,
+        })
     }
 
     /// What may go at each time of the week.
@@ -103,6 +146,11 @@ mod tests {
             ("bandwidth = \"fast\"", "expected a rate such as"),
             ("[[window]]\nfrom = \"8\"", "expected a time such as 08:00"),
             ("stream-age = \"1ms\"", "expected at least 1s"),
+            (
+                "key = \"k\"",
+                "uplink.certificate: missing beside uplink.key",
+            ),
+            ("peer = \"spiffe://x\"", "expected spiffe://DOMAIN/PATH"),
         ] {
             let read = toml::from_str::<Settings>(table).map_err(|error| error.to_string());
             let error =

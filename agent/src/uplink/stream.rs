@@ -16,7 +16,7 @@ use super::{
     End, Failure, Uplink,
     bandwidth::Bandwidth,
     credit::{Credit, Retry},
-    news,
+    news, renewed,
 };
 use crate::{
     assignment::Destination,
@@ -47,12 +47,15 @@ struct Session {
     outgoing: mpsc::Sender<StreamRequest>,
     incoming: Streaming<StreamResponse>,
     credit: Credit,
+    /// Of the files behind its TLS, when it was opened.
+    renewals: Option<u64>,
     /// When the collector last said something, or was last asked something while nothing was due.
     heard: Instant,
 }
 
 impl Session {
     async fn open(uplink: &Uplink, destination: &Destination) -> Result<Self, Failure> {
+        let renewals = uplink.renewals(destination);
         // One place: a frame leaves the spool only when the transport takes it.
         let (outgoing, requests) = mpsc::channel(1);
         let hello = stream_request::Message::Hello(v1::Hello {
@@ -75,8 +78,9 @@ impl Session {
             .map_err(|_| Failure::Silent(OPENING))?;
         Ok(Self {
             outgoing,
-            incoming: answer.map_err(Failure::Refused)?.into_inner(),
+            incoming: answer?.into_inner(),
             credit: Credit::default(),
+            renewals,
             heard: Instant::now(),
         })
     }
@@ -117,6 +121,9 @@ impl Session {
                     None => return End::Failed(Failure::Closed),
                 },
                 () = news(&mut uplink.orders) => {}
+                () = renewed(&mut uplink.tls, self.renewals), if closing.is_none() => {
+                    closing = Some((End::Renewed, limit()));
+                }
                 () = tokio::time::sleep_until(due) => match closing.take() {
                     Some((end, _)) => return end,
                     None => closing = Some((End::Aged, limit())),

@@ -16,7 +16,7 @@ use airside_proto::v1::{
     stream_request,
     stream_response::Message,
 };
-use airside_runtime::{Server, Service};
+use airside_runtime::{Server, Service, Tls};
 use clap::Parser as _;
 use futures::Stream;
 use tokio::{
@@ -75,9 +75,13 @@ impl Collector {
         window: u32,
         judge: impl Fn(&Frame, usize) -> Verdict + Send + Sync + 'static,
     ) -> Self {
+        Self::serve(address, window, Box::new(judge), None).await
+    }
+
+    async fn serve(address: &str, window: u32, judge: Judge, tls: Option<Tls>) -> Self {
         let shared = Arc::new(Shared {
             window,
-            judge: Box::new(judge),
+            judge,
             frames: Mutex::default(),
             hellos: Mutex::default(),
             superseded: Mutex::default(),
@@ -90,6 +94,7 @@ impl Collector {
             .server;
         let ingest = FrameIngestServer::new(Ingest(Arc::clone(&shared)));
         let bound = Service::new("Collector", &server)
+            .tls(tls)
             .grpc(ingest)
             .bind()
             .await
@@ -103,6 +108,17 @@ impl Collector {
 
     pub(crate) async fn recording() -> Self {
         Self::start("127.0.0.1:0", 8, |_, _| Some(Outcome::Recorded)).await
+    }
+
+    /// One that records everything that comes by TLS.
+    pub(crate) async fn secure(tls: Tls) -> Self {
+        let judge: Judge = Box::new(|_, _| Some(Outcome::Recorded));
+        Self::serve("127.0.0.1:0", 8, judge, Some(tls)).await
+    }
+
+    /// Its address by TLS, under the name that certificates are made for.
+    pub(crate) fn secure_destination(&self) -> String {
+        format!("grpcs://localhost:{}", self.address.port())
     }
 
     pub(crate) fn destination(&self) -> String {

@@ -1,6 +1,11 @@
 //! Who may control the agent, and what it shows.
 
-use std::{fs, path::Path, time::Duration};
+use std::{
+    fs::{self, Permissions},
+    os::unix::fs::PermissionsExt as _,
+    path::Path,
+    time::Duration,
+};
 
 use airside_agent::{
     status::{self, Client, Health},
@@ -38,11 +43,9 @@ fn url(scheme: &str, site: &Site) -> Uri {
 fn certificate(folder: &Path, name: &str) {
     let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
     fs::write(folder.join(format!("{name}.pem")), made.cert.pem()).unwrap();
-    fs::write(
-        folder.join(format!("{name}.key")),
-        made.signing_key.serialize_pem(),
-    )
-    .unwrap();
+    let key = folder.join(format!("{name}.key"));
+    fs::write(&key, made.signing_key.serialize_pem()).unwrap();
+    fs::set_permissions(&key, Permissions::from_mode(0o600)).unwrap();
 }
 
 #[tokio::test]

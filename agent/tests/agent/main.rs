@@ -22,6 +22,7 @@ mod spooling;
 mod streaming;
 mod superseded;
 mod tape;
+mod tls;
 
 use std::time::{Duration, Instant};
 

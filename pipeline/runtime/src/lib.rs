@@ -29,11 +29,12 @@ pub mod replay;
 pub mod service;
 mod standard;
 pub mod text;
+pub mod tls;
 pub mod token;
 
 pub use fault::Fault;
 pub use identity::Identity;
-pub use listener::{Tls, TlsError};
+pub use listener::Tls;
 pub use mesh::Mesh;
 pub use metrics::Metrics;
 pub use problem::Problem;

@@ -13,7 +13,7 @@ use hyper_util::{
 use tokio::{net::TcpListener, task::JoinSet, time::timeout};
 use tokio_util::sync::CancellationToken;
 
-pub use self::tls::{Tls, TlsError};
+pub use self::tls::Tls;
 
 /// See `mesh`: what lets a 100 kB frame pass without waiting. The receiver's frame size matters most.
 const STREAM_WINDOW: u32 = 4 << 20;

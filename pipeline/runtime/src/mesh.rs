@@ -1,31 +1,30 @@
 //! Calls to other services. They are addressed by host name only; where the mesh's proxy is, is configuration:
-//! nothing in a cluster (the sidecar intercepts), an egress address in the local mesh. Retries are the mesh's.
+//! nothing in a cluster (the sidecar intercepts), an egress address in the local mesh. Retries are the mesh's. `https` addresses,
+//! of gateways and of collectors across a line that nobody guards, are reached by [`tls`](crate::tls).
 
-use std::{
-    io,
-    pin::Pin,
-    task::{Context, Poll},
-    time::Duration,
-};
+mod addresses;
+mod connect;
+
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, Request, Response, StatusCode, Uri};
 use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
 use hyper_util::{
     client::legacy::{self, Client},
-    rt::{TokioExecutor, TokioIo},
+    rt::TokioExecutor,
 };
-use tokio::net::TcpStream;
 use tonic::transport::{Channel, Endpoint};
-use tower::Service;
+use tower::Service as _;
 
+use self::connect::Connector;
+pub use self::connect::{ConnectError, Resolver};
 use crate::{
     Problem,
     carry::{Carried, Carrying},
+    tls::{self, Protocol},
 };
 
-/// Within a building's network or a mesh, who has not accepted by then is away.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 /// HTTP/2 windows with which a 100 kB frame is never held up (measured: 1.4 to 2 × the defaults' throughput).
 const STREAM_WINDOW: u32 = 4 << 20;
 const CONNECTION_WINDOW: u32 = 16 << 20;
@@ -87,30 +86,74 @@ impl Mesh {
     /// Through `egress` (any host name, its port matters not) or, without one, straight to the hosts.
     #[must_use]
     pub fn new(egress: Option<&Uri>) -> Self {
-        let connector = Connector {
+        Self::by(Connector {
             egress: egress.map(|uri| {
                 let host = uri.host().unwrap_or("127.0.0.1").to_owned();
                 (host, uri.port_u16().unwrap_or(80))
             }),
-        };
+            resolver: Resolver::default(),
+            tls: None,
+            protocol: Protocol::Http1,
+        })
+    }
+
+    fn by(connector: Connector) -> Self {
         let client = Client::builder(TokioExecutor::new())
             .pool_idle_timeout(Duration::from_secs(30))
             .build(connector.clone());
         Self { connector, client }
     }
 
-    /// A gRPC channel to an origin (`http://HOST:PORT`). Connects when first used and again when lost.
+    /// This way, with connections of its own: it shares none that others have opened.
+    #[must_use]
+    pub fn apart(&self) -> Self {
+        Self::by(self.connector.clone())
+    }
+
+    /// Also to `https` addresses, as `tls` has it.
+    #[must_use]
+    pub fn with_tls(&self, tls: tls::Client) -> Self {
+        Self::by(Connector {
+            tls: Some(tls),
+            ..self.connector.clone()
+        })
+    }
+
+    /// With hosts found by another resolver than the operating system's.
+    #[must_use]
+    pub fn with_resolver(&self, resolver: Resolver) -> Self {
+        Self::by(Connector {
+            resolver,
+            ..self.connector.clone()
+        })
+    }
+
+    /// Whether there is somebody at an origin who accepts a connection: it is opened, TLS included, and closed.
+    ///
+    /// # Errors
+    /// There is not.
+    pub async fn reach(&self, origin: &Uri) -> Result<(), ConnectError> {
+        self.speaking(Protocol::Http2).call(origin.clone()).await?;
+        Ok(())
+    }
+
+    /// A gRPC channel to an origin (`http://HOST:PORT` or `https://…`). Connects when first used and again when lost.
     #[must_use]
     pub fn channel(&self, origin: &Uri) -> GrpcChannel {
         let channel = Endpoint::from(origin.clone())
-            .connect_timeout(CONNECT_TIMEOUT)
             .initial_stream_window_size(STREAM_WINDOW)
             .initial_connection_window_size(CONNECTION_WINDOW)
             .http2_keep_alive_interval(KEEP_ALIVE_INTERVAL)
             .keep_alive_timeout(KEEP_ALIVE_TIMEOUT)
-            .tcp_nodelay(true)
-            .connect_with_connector_lazy(self.connector.clone());
+            .connect_with_connector_lazy(self.speaking(Protocol::Http2));
         Carrying(channel)
+    }
+
+    fn speaking(&self, protocol: Protocol) -> Connector {
+        Connector {
+            protocol,
+            ..self.connector.clone()
+        }
     }
 
     /// Sends a request and hands back the head of the answer; the body streams.
@@ -184,6 +227,24 @@ pub fn request<T>(message: T, limit: Duration) -> tonic::Request<T> {
     request
 }
 
+/// Why there was no connection for a gRPC call, if that is what it failed of.
+#[must_use]
+pub fn unconnected(status: &tonic::Status) -> Option<&ConnectError> {
+    let first = std::error::Error::source(status);
+    let mut causes = std::iter::successors(first, |error| error.source());
+    causes.find_map(|cause| cause.downcast_ref())
+}
+
+/// Why a gRPC call failed: what the neighbour said, or what became of the connection.
+#[must_use]
+pub fn reason(status: &tonic::Status) -> String {
+    let first = std::error::Error::source(status);
+    match std::iter::successors(first, |error| error.source()).last() {
+        Some(cause) => cause.to_string(),
+        None => status.message().to_owned(),
+    }
+}
+
 /// Whether a gRPC call failed because the neighbour is away or in trouble (so that it may work
 /// later), not because of what was sent.
 #[must_use]
@@ -216,41 +277,13 @@ fn host_of(uri: &Uri) -> String {
     uri.authority().map(ToString::to_string).unwrap_or_default()
 }
 
-fn unreachable(host: String, source: legacy::Error) -> Error {
-    Error::Unreachable {
-        host,
-        source: source.into(),
-    }
-}
-
-/// Connects to the egress, if there is one, else to the host of the address.
-#[derive(Clone, Debug)]
-struct Connector {
-    egress: Option<(String, u16)>,
-}
-
-impl Service<Uri> for Connector {
-    type Response = TokioIo<TcpStream>;
-    type Error = io::Error;
-    type Future = Pin<Box<dyn Future<Output = io::Result<Self::Response>> + Send>>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, uri: Uri) -> Self::Future {
-        let (host, port) = self.egress.clone().unwrap_or_else(|| {
-            let host = uri.host().unwrap_or_default();
-            let host = host.trim_start_matches('[').trim_end_matches(']');
-            (host.to_owned(), uri.port_u16().unwrap_or(80))
-        });
-        Box::pin(async move {
-            let connect = TcpStream::connect((host.as_str(), port));
-            let stream = tokio::time::timeout(CONNECT_TIMEOUT, connect)
-                .await
-                .map_err(|_| io::Error::new(io::ErrorKind::TimedOut, "no connection in time"))??;
-            stream.set_nodelay(true)?;
-            Ok(TokioIo::new(stream))
-        })
-    }
+fn unreachable(host: String, error: legacy::Error) -> Error {
+    use std::error::Error as _;
+    // Of a connection that was not made, why is all there is to say.
+    let reason = error.source().filter(|_| error.is_connect());
+    let source = match reason {
+        Some(reason) => reason.to_string().into(),
+        None => error.into(),
+    };
+    Error::Unreachable { host, source }
 }

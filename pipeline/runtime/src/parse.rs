@@ -44,24 +44,33 @@ pub fn duration(text: &str) -> Result<Duration, String> {
 /// What is no such address, with the accepted form.
 pub fn origin(text: &str) -> Result<Uri, String> {
     let expected = || "expected http://HOST:PORT, e.g. http://section-1:8080".to_owned();
-    let uri: Uri = text.parse().map_err(|_| expected())?;
+    origin_of(text, "http", &["http", "grpc"]).ok_or_else(expected)
+}
+
+/// Reads the address of a neighbour that is reached by TLS: `https://HOST:PORT` (`grpcs://` is read as `https://`).
+///
+/// # Errors
+/// What is no such address, with the accepted form.
+pub fn secure_origin(text: &str) -> Result<Uri, String> {
+    let expected = || "expected https://HOST:PORT, e.g. https://collector:9443".to_owned();
+    origin_of(text, "https", &["https", "grpcs"]).ok_or_else(expected)
+}
+
+fn origin_of(text: &str, scheme: &str, read: &[&str]) -> Option<Uri> {
+    let uri: Uri = text.parse().ok()?;
     let plain = matches!(uri.path(), "" | "/") && uri.query().is_none();
-    let authority = uri.authority().ok_or_else(expected)?;
-    let known = matches!(uri.scheme_str(), Some("http" | "grpc"));
+    let authority = uri.authority()?;
+    let known = uri.scheme_str().is_some_and(|given| read.contains(&given));
     // Behind the host there is a port or nothing. Credentials have no place in an address: it is shown in logs
     // and pages.
     let host_only = authority.host().len() == authority.as_str().len();
     let ends_well = host_only || authority.port_u16().is_some();
     let credentials = authority.as_str().contains('@');
     if !plain || !known || !ends_well || credentials || authority.host().is_empty() {
-        return Err(expected());
+        return None;
     }
-    Uri::builder()
-        .scheme("http")
-        .authority(authority.as_str())
-        .path_and_query("/")
-        .build()
-        .map_err(|_| expected())
+    let origin = Uri::builder().scheme(scheme).authority(authority.as_str());
+    origin.path_and_query("/").build().ok()
 }
 
 /// Reads a size in bytes: a number, `KiB`, `MiB` or `GiB` behind it or nothing.
@@ -111,9 +120,15 @@ mod tests {
             "http://u:p@a:1",
             "http://a:port",
             "http://a:70000",
+            "grpcs://a:1",
         ] {
             assert!(origin(text).is_err(), "{text:?}");
         }
+        assert_eq!(
+            secure_origin("grpcs://[::1]:9443").unwrap().to_string(),
+            "https://[::1]:9443/"
+        );
+        assert!(secure_origin("grpc://a:1").is_err());
     }
 
     #[test]

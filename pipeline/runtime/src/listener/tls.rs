@@ -2,20 +2,20 @@
 //! certificate can be renewed while the service runs; what is of no use then leaves the old one in force.
 
 use std::{
-    fs, io,
+    io,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
-    time::{Duration, Instant, SystemTime},
+    time::{Duration, Instant},
 };
 
-use rustls::{
-    RootCertStore, ServerConfig,
-    crypto::ring,
-    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _},
-    server::WebPkiClientVerifier,
-};
+use rustls::{RootCertStore, ServerConfig, crypto::ring, server::WebPkiClientVerifier};
 use tokio::net::TcpStream;
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
+
+use crate::tls::{
+    Error,
+    files::{Content, fingerprint},
+};
 
 /// A client that has not shaken hands by then gives its connection to others.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -41,26 +41,8 @@ struct Files {
 
 struct State {
     acceptor: TlsAcceptor,
-    stamps: Vec<Option<SystemTime>>,
+    seen: u64,
     looked: Instant,
-}
-
-/// Files that do not make a listener.
-#[derive(Debug, thiserror::Error)]
-pub enum TlsError {
-    /// A file cannot be read, or holds something else.
-    #[error("{} holds no {wanted} (PEM): {reason}", file.display())]
-    File {
-        /// The file.
-        file: PathBuf,
-        /// What it should hold.
-        wanted: &'static str,
-        /// Why it does not.
-        reason: String,
-    },
-    /// Certificate, key and authorities do not fit together.
-    #[error("certificate, key and authorities do not fit together: {0}")]
-    Misfit(String),
 }
 
 impl Tls {
@@ -68,15 +50,16 @@ impl Tls {
     ///
     /// # Errors
     /// Names the file that does not hold what it should.
-    pub fn new(certificate: &Path, key: &Path, client_ca: Option<&Path>) -> Result<Self, TlsError> {
+    pub fn new(certificate: &Path, key: &Path, client_ca: Option<&Path>) -> Result<Self, Error> {
         let files = Files {
             certificate: certificate.to_owned(),
             key: key.to_owned(),
             client_ca: client_ca.map(Path::to_owned),
         };
+        let contents = files.read();
         let state = Mutex::new(State {
-            stamps: files.stamps(),
-            acceptor: files.read()?,
+            seen: fingerprint(&contents),
+            acceptor: files.acceptor(&contents)?,
             looked: Instant::now(),
         });
         Ok(Self(Arc::new(Inner { files, state })))
@@ -97,10 +80,11 @@ impl Inner {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         if now.duration_since(state.looked) >= RENEWAL {
             state.looked = now;
-            let stamps = self.files.stamps();
-            if stamps != state.stamps {
-                state.stamps = stamps;
-                match self.files.read() {
+            let contents = self.files.read();
+            let now = fingerprint(&contents);
+            if now != state.seen {
+                state.seen = now;
+                match self.files.acceptor(&contents) {
                     Ok(acceptor) => {
                         tracing::info!("the listener's certificate is renewed");
                         state.acceptor = acceptor;
@@ -116,43 +100,44 @@ impl Inner {
 }
 
 impl Files {
-    /// When each was changed last; `None` for what is not there.
-    fn stamps(&self) -> Vec<Option<SystemTime>> {
-        let files = [&self.certificate, &self.key]
-            .into_iter()
-            .chain(&self.client_ca);
-        let stamp = |file: &PathBuf| fs::metadata(file).and_then(|found| found.modified()).ok();
-        files.map(stamp).collect()
+    /// Certificate, key, and authorities if there are some.
+    fn read(&self) -> Vec<Content> {
+        let files = [&self.certificate, &self.key].into_iter();
+        let files = files.chain(&self.client_ca);
+        files.map(|file| Content::of(file)).collect()
     }
 
-    fn read(&self) -> Result<TlsAcceptor, TlsError> {
-        let misfit = |error: &dyn std::fmt::Display| TlsError::Misfit(error.to_string());
-        let chain = certificates(&self.certificate)?;
-        let secret = PrivateKeyDer::from_pem_file(&self.key).map_err(|error| TlsError::File {
-            file: self.key.clone(),
-            wanted: "private key",
-            reason: error.to_string(),
-        })?;
+    fn acceptor(&self, contents: &[Content]) -> Result<TlsAcceptor, Error> {
+        let unusable = |error: &dyn std::fmt::Display| Error::Unusable(error.to_string());
+        let (chain, secret) = (contents[0].certificates()?, contents[1].key()?);
         let provider = Arc::new(ring::default_provider());
         let config = ServerConfig::builder_with_provider(Arc::clone(&provider))
             .with_safe_default_protocol_versions()
-            .map_err(|error| misfit(&error))?;
-        let config = match &self.client_ca {
+            .map_err(|error| unusable(&error))?;
+        let config = match contents.get(2) {
             None => config.with_no_client_auth(),
-            Some(file) => {
+            Some(content) => {
                 let mut authorities = RootCertStore::empty();
-                for authority in certificates(file)? {
-                    authorities.add(authority).map_err(|error| misfit(&error))?;
+                for authority in content.certificates()? {
+                    authorities
+                        .add(authority)
+                        .map_err(|error| unusable(&error))?;
                 }
                 let verifier =
                     WebPkiClientVerifier::builder_with_provider(authorities.into(), provider);
-                let verifier = verifier.build().map_err(|error| misfit(&error))?;
+                let verifier = verifier.build().map_err(|error| unusable(&error))?;
                 config.with_client_cert_verifier(verifier)
             }
         };
         let mut config = config
             .with_single_cert(chain, secret)
-            .map_err(|error| misfit(&error))?;
+            .map_err(|error| match error {
+                rustls::Error::InconsistentKeys(_) => Error::Misfit {
+                    certificate: self.certificate.clone(),
+                    key: self.key.clone(),
+                },
+                error => unusable(&error),
+            })?;
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
         Ok(TlsAcceptor::from(Arc::new(config)))
     }
@@ -160,39 +145,22 @@ impl Files {
 
 impl std::fmt::Debug for State {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "State({:?})", self.stamps)
+        f.write_str("State")
     }
-}
-
-fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
-    let refuse = |reason: String| TlsError::File {
-        file: file.to_owned(),
-        wanted: "certificate",
-        reason,
-    };
-    let found = CertificateDer::pem_file_iter(file)
-        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-        .map_err(|error| refuse(error.to_string()))?;
-    if found.is_empty() {
-        return Err(refuse("there is none in it".to_owned()));
-    }
-    Ok(found)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::{fs, os::unix::fs::PermissionsExt as _};
+
     use super::*;
 
     fn renew(folder: &Path) {
         let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
         fs::write(folder.join("cert.pem"), made.cert.pem()).unwrap();
-        fs::write(folder.join("key.pem"), made.signing_key.serialize_pem()).unwrap();
-    }
-
-    fn touch(file: &Path, seconds: u64) {
-        let later = SystemTime::now() + Duration::from_secs(seconds);
-        let file = fs::File::options().write(true).open(file).unwrap();
-        file.set_modified(later).unwrap();
+        let key = folder.join("key.pem");
+        fs::write(&key, made.signing_key.serialize_pem()).unwrap();
+        fs::set_permissions(&key, fs::Permissions::from_mode(0o600)).unwrap();
     }
 
     #[test]
@@ -214,14 +182,11 @@ mod tests {
         let first = config(1);
         assert_eq!(config(2), first);
         renew(folder.path());
-        touch(&cert, 5);
         let second = config(3);
         assert_ne!(second, first);
         fs::write(&cert, "half a certificate").unwrap();
-        touch(&cert, 10);
         assert_eq!(config(4), second);
         renew(folder.path());
-        touch(&cert, 15);
         assert_ne!(config(5), second);
         let refused = Tls::new(&key, &key, None).unwrap_err().to_string();
         assert!(
