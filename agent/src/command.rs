@@ -2,7 +2,10 @@
 
 use std::path::PathBuf;
 
-use crate::status;
+use crate::{
+    gate::{preview, tryout},
+    status,
+};
 
 /// A command; without one the agent runs.
 #[derive(clap::Subcommand, Clone, Debug)]
@@ -15,6 +18,10 @@ pub enum Command {
     /// The ledger on disk.
     #[command(subcommand)]
     Ledger(Ledger),
+    /// Write pictures of a camera with zones, masks and what its gate sees drawn in.
+    Preview(preview::Args),
+    /// Try a camera's gate on a film: what each threshold would have missed, and sent for nothing.
+    GateTry(tryout::Args),
     /// Print the manual page, as the package installs it.
     #[command(hide = true)]
     Man,

@@ -11,11 +11,14 @@
 //!
 //! Time is that of the pictures: the same pictures get the same verdicts, however fast they come.
 
+pub mod faces;
 pub mod motion;
+pub mod preview;
 mod rolls;
 mod selective;
 pub mod settings;
 pub mod truth;
+pub mod tryout;
 
 use std::time::Duration;
 
@@ -23,7 +26,15 @@ use airside_core::Timestamp;
 
 use crate::capture::Picture;
 
-use self::{motion::Motion, selective::Selective, settings::Mode};
+use self::{
+    faces::{
+        Faces,
+        search::{Finder, Search, Threaded},
+    },
+    motion::Motion,
+    selective::Selective,
+    settings::Mode,
+};
 
 /// What becomes of the pictures that a gate has seen so far.
 #[derive(Clone, Debug, Default)]
@@ -77,6 +88,8 @@ pub struct Sight {
     pub mattered_at: Option<Timestamp>,
     /// Share of this picture that moves.
     pub moving: f32,
+    /// It is not known in time what matters: what moves counts.
+    pub late: bool,
 }
 
 /// Every picture is worth sending.
@@ -101,8 +114,22 @@ impl Gate for Open {
 pub fn of(settings: &settings::Settings) -> Box<dyn Gate> {
     match settings.mode {
         Mode::Always => Box::new(Open),
-        Mode::Motion | Mode::Face => {
-            Box::new(Selective::new(Box::new(Motion::new(settings)), settings))
+        Mode::Motion => Box::new(Selective::new(Box::new(Motion::new(settings)), settings)),
+        Mode::Face => {
+            let search = Threaded::new(Finder::new(settings.zones.clone()));
+            searching(settings, Box::new(search))
         }
+    }
+}
+
+/// As [`of`], with faces, if they matter, found by `search`.
+#[must_use]
+pub fn searching(settings: &settings::Settings, search: Box<dyn Search>) -> Box<dyn Gate> {
+    match settings.mode {
+        Mode::Face => {
+            let faces = Faces::new(settings, search);
+            Box::new(Selective::new(Box::new(faces), settings))
+        }
+        Mode::Always | Mode::Motion => of(settings),
     }
 }

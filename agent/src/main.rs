@@ -17,7 +17,8 @@ use std::{
 use airside_agent::{
     agent,
     command::{Command, Config, Ledger},
-    settings::{self, Flags, Loaded},
+    gate::{preview, tryout},
+    settings::{self, CameraSettings, Flags, Loaded, Settings},
     spool, status,
     systemd::Manager,
     trial,
@@ -68,6 +69,8 @@ async fn carry_out() -> anyhow::Result<ExitCode> {
         Some(Command::Config(Config::Check { file })) => check(file)?,
         Some(Command::Status(args)) => return show_status(args).await,
         Some(Command::Ledger(Ledger::Verify { state_dir })) => return verify(state_dir),
+        Some(Command::Preview(args)) => show_gate(&args).await?,
+        Some(Command::GateTry(args)) => try_gate(&args).await?,
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -82,11 +85,16 @@ fn load_for_command() -> Result<Loaded, settings::Error> {
     settings::load(args)
 }
 
+/// Those of `file`, or as [`load_for_command`] has them.
+fn load_named(file: Option<&Path>) -> Result<Loaded, settings::Error> {
+    match file {
+        Some(file) => settings::load(["airside-agent".into(), "--config".into(), file.into()]),
+        None => load_for_command(),
+    }
+}
+
 fn check(file: Option<PathBuf>) -> Result<(), settings::Error> {
-    let loaded = match file {
-        Some(file) => settings::load(["airside-agent".into(), "--config".into(), file.into()])?,
-        None => load_for_command()?,
-    };
+    let loaded = load_named(file.as_deref())?;
     for camera in &loaded.settings.cameras {
         println!("{camera}");
     }
@@ -110,6 +118,66 @@ fn verify(state_dir: Option<PathBuf>) -> anyhow::Result<ExitCode> {
     Ok(match report.is_exact() {
         true => ExitCode::SUCCESS,
         false => ExitCode::FAILURE,
+    })
+}
+
+async fn show_gate(args: &preview::Args) -> anyhow::Result<()> {
+    let settings = load_named(args.config.as_deref())?.settings;
+    let camera = camera_named(&settings, &args.camera)?;
+    let report = preview::run(camera, &args.output, args.pictures).await?;
+    println!(
+        "camera {}: {} pictures in {}: something moves in {}, {} show a face, the gate lets {} through",
+        camera.id,
+        report.pictures,
+        args.output.display(),
+        report.moving,
+        report.faces,
+        report.admitted,
+    );
+    Ok(())
+}
+
+async fn try_gate(args: &tryout::Args) -> anyhow::Result<()> {
+    let loaded = match load_named(args.config.as_deref()) {
+        // Without any configuration the defaults are tried.
+        Err(settings::Error::NoCamera) if args.config.is_none() => {
+            let mut source = OsString::from("--source=");
+            source.push(&args.film);
+            settings::load(["airside-agent".into(), source])?
+        }
+        loaded => loaded?,
+    };
+    let settings = loaded.settings;
+    let camera = match &args.camera {
+        Some(id) => camera_named(&settings, id)?,
+        None => settings.cameras.first().context("there is no camera")?,
+    };
+    let terminal = io::stderr().is_terminal();
+    let tell = |progress| {
+        if terminal {
+            eprint!("\r{progress}\x1b[K");
+        }
+    };
+    let report = tryout::run(args, camera, tell).await;
+    if terminal {
+        eprint!("\r\x1b[K");
+    }
+    let report = report?;
+    match args.json {
+        true => println!("{}", serde_json::to_string_pretty(&report)?),
+        false => print!("{report}"),
+    }
+    Ok(())
+}
+
+fn camera_named<'a>(settings: &'a Settings, id: &str) -> anyhow::Result<&'a CameraSettings> {
+    let found = settings.cameras.iter().find(|camera| camera.id == id);
+    found.with_context(|| {
+        let known: Vec<&str> = settings.cameras.iter().map(|camera| &*camera.id).collect();
+        format!(
+            "no camera '{id}'; the configuration has {}",
+            known.join(", ")
+        )
     })
 }
 

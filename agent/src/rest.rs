@@ -171,6 +171,8 @@ struct GateView {
     open: bool,
     /// Share of the newest picture that moves.
     moving: f32,
+    /// Faces are searched for too slowly: what moves counts.
+    late: bool,
     /// For how long nothing has mattered; `null` if nothing ever did.
     still_seconds: Option<u64>,
     /// Bytes of all pictures, and of those that it admitted.
@@ -183,6 +185,7 @@ impl GateView {
         gauge.view.map(|View { open, sight }| Self {
             open,
             moving: sight.moving,
+            late: sight.late,
             still_seconds: sight.mattered_at.map(seconds_since),
             seen_bytes: gauge.seen_bytes,
             admitted_bytes: gauge.admitted_bytes,

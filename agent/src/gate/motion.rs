@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use airside_core::Timestamp;
 use airside_imaging::{
-    Grey,
+    Grey, Rect,
     motion::{self, Seen, Sensitivity},
 };
 
-use super::{Sight, Watch, settings::Settings};
+use super::{Sight, Watch, faces::search::Place, settings::Settings};
 use crate::{area::Polygon, capture::Picture};
 
 /// Watches for motion. A picture whose brightness is not known matters: better one too many than one too few.
@@ -17,6 +17,8 @@ pub struct Motion {
     zones: Vec<Polygon>,
     /// For pictures of one size.
     eye: Option<Eye>,
+    /// Where something moves in the last picture.
+    places: Vec<Place>,
     sight: Sight,
     failed: bool,
 }
@@ -36,6 +38,7 @@ impl Motion {
             sensitivity: settings.motion(),
             zones: settings.zones.clone(),
             eye: None,
+            places: Vec::new(),
             sight: Sight::default(),
             failed: false,
         }
@@ -60,7 +63,16 @@ impl Motion {
         self.eye = self.eye.take().filter(|eye| eye.size == size);
         let eye = self.eye.get_or_insert_with(begin);
         eye.at = at;
-        eye.motion.watch(grey, elapsed)
+        let seen = eye.motion.watch(grey, elapsed)?;
+        let place = |rect: &Rect| Place::of(*rect, size.0, size.1);
+        self.places = seen.bounds.iter().map(place).collect();
+        Ok(seen)
+    }
+
+    /// Where something moves in the last picture; empty also when the light changed.
+    #[must_use]
+    pub fn places(&self) -> &[Place] {
+        &self.places
     }
 
     /// What of the last picture differed from the background, 255 or 0 a pixel; empty before the first.

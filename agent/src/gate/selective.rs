@@ -70,7 +70,7 @@ mod tests {
             self.known = index.and_then(|index| self.past[index]).or(self.known);
             Sight {
                 mattered_at: self.known,
-                moving: 0.0,
+                ..Sight::default()
             }
         }
 

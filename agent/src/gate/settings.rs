@@ -50,6 +50,16 @@ pub enum Mode {
     Face,
 }
 
+impl fmt::Display for Mode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Always => "always",
+            Self::Motion => "motion",
+            Self::Face => "face",
+        })
+    }
+}
+
 /// Difference in levels that counts at the sensitivity 1; that of 50 is just visible on a screen.
 const LEVELS: f32 = 600.0;
 /// Accepted values. A mote is no motion, and what covers half of the picture is no longer a detail of it; rates are as a camera's.
@@ -79,9 +89,6 @@ impl Settings {
             let reason = format!("{value} is refused: expected {expected}");
             Err(Refused { key, reason })
         };
-        if self.mode == Mode::Face {
-            return refused("mode", &"'face'", "'always' or 'motion'");
-        }
         if !SENSITIVITY.contains(&self.sensitivity) {
             return refused("sensitivity", &self.sensitivity, "1 to 100");
         }

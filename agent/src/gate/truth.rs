@@ -329,7 +329,7 @@ fn sha256(film: &Path) -> Result<String, Error> {
 }
 
 /// A time as a player shows it.
-struct Clock(Duration);
+pub(super) struct Clock(pub(super) Duration);
 
 impl fmt::Display for Clock {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

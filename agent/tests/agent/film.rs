@@ -38,6 +38,39 @@ impl Material {
         path
     }
 
+    /// A film of a noisy hall, 320×240 at ten frames a second, in which a block of a twentieth of the picture walks from left to
+    /// right in the given seconds.
+    pub(crate) fn hall(&self, seconds: u32, passages: &[(u32, u32)]) -> PathBuf {
+        let (raw, path) = (self.path("hall.raw"), self.path("film.mp4"));
+        // The same noise, moved on by some pixels with every frame.
+        let noise: Vec<u8> = (0..320 * 240 + 97_u32)
+            .map(|pixel| 90 + (pixel * 7919 / 16 % 4) as u8)
+            .collect();
+        let mut video = Vec::new();
+        for frame in 0..seconds * 10 {
+            let mut brightness = noise[frame as usize * 31 % 97..][..320 * 240].to_vec();
+            let passage = passages
+                .iter()
+                .find(|(from, to)| (from * 10..=to * 10).contains(&frame));
+            if let Some((from, to)) = passage {
+                let left = (20 + 230 * (frame - from * 10) / (10 * (to - from))) as usize;
+                for row in brightness.chunks_mut(320).skip(130).take(80) {
+                    row[left..left + 48].fill(200);
+                }
+            }
+            video.extend(brightness);
+            video.extend([128; 320 * 240 / 2]);
+        }
+        std::fs::write(&raw, video).unwrap();
+        run(&format!(
+            "filesrc location={} ! rawvideoparse width=320 height=240 format=i420 framerate=10/1 \
+             ! x264enc speed-preset=ultrafast key-int-max=10 ! video/x-h264,profile=main ! mp4mux ! filesink location={}",
+            raw.display(),
+            path.display()
+        ));
+        path
+    }
+
     /// A directory of so many pictures.
     pub(crate) fn pictures(&self, count: u32, encoder: &str) -> PathBuf {
         let directory = self.path("pictures");

@@ -9,6 +9,7 @@
 mod collector;
 mod control;
 mod film;
+mod gate_tools;
 mod harness;
 mod interface;
 mod network;
