@@ -1,5 +1,6 @@
 //! What a camera is told to stream: for which place, and where to.
 
+mod destinations;
 pub mod standing;
 
 use std::{fmt, str::FromStr};
@@ -9,6 +10,8 @@ use airside_runtime::parse;
 use http::Uri;
 use serde::{Deserialize, Deserializer, de};
 
+pub use self::destinations::{Destinations, InvalidDestinations};
+
 /// What a camera streams, and where to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Assignment {
@@ -16,8 +19,8 @@ pub struct Assignment {
     pub section: SectionId,
     /// Which way people go there.
     pub event: Event,
-    /// Who gets the frames.
-    pub destination: Destination,
+    /// Who gets the frames, in the order of preference.
+    pub destinations: Destinations,
     /// Free text that goes with every frame.
     pub extra_info: String,
 }

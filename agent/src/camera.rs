@@ -35,7 +35,7 @@ pub use self::{
 };
 use self::{pace::Pace, taking::Progress};
 use crate::{
-    assignment::{Assignment, Orders, standing::Standing},
+    assignment::{Assignment, Destination, Orders, standing::Standing},
     capture::{self, Format, Pictures, Vitals},
     gate,
     outbox::Outbox,
@@ -78,6 +78,7 @@ pub struct Camera {
     last_failure: watch::Sender<Option<String>>,
     link_since: Mutex<Instant>,
     tls: Option<watch::Receiver<tls::Standing>>,
+    way: watch::Sender<Option<Destination>>,
     /// Held by whoever has the source open: most devices can be opened only once.
     device: tokio::sync::Mutex<()>,
 }
@@ -102,6 +103,7 @@ impl Camera {
             last_failure: watch::Sender::default(),
             link_since: Mutex::new(Instant::now()),
             tls: None,
+            way: watch::Sender::default(),
             device: tokio::sync::Mutex::default(),
         }
     }
@@ -182,6 +184,22 @@ impl Camera {
     #[must_use]
     pub fn link(&self) -> &watch::Sender<Link> {
         &self.link
+    }
+
+    /// Which destination its uplink takes; the uplink writes it.
+    #[must_use]
+    pub fn way(&self) -> &watch::Sender<Option<Destination>> {
+        &self.way
+    }
+
+    /// The destination in use, or the preferred one before any is; `None` before the first assignment.
+    #[must_use]
+    pub fn destination(&self) -> Option<Destination> {
+        let orders = self.orders.borrow();
+        let destinations = &orders.assignment.as_ref()?.destinations;
+        let way = self.way.borrow();
+        let in_use = way.as_ref().filter(|way| destinations.all().contains(way));
+        Some(in_use.unwrap_or(destinations.first()).clone())
     }
 
     /// Whether a newer agent streams it.

@@ -238,6 +238,7 @@ impl Fleet {
             },
             bandwidth: Arc::clone(&common.bandwidth),
             link: camera.link().clone(),
+            way: camera.way().clone(),
             metrics: common.metrics.clone(),
             drain: drain.clone(),
         };

@@ -30,6 +30,7 @@ pub enum LinkEnd {
     Idle,
     Superseded,
     Renewed,
+    Returned,
     Failed,
 }
 
@@ -52,6 +53,7 @@ impl EncodeLabelValue for LinkEnd {
             Self::Idle => "idle",
             Self::Superseded => "superseded",
             Self::Renewed => "renewed",
+            Self::Returned => "returned",
             Self::Failed => "failed",
         };
         name.encode(encoder)

@@ -28,7 +28,7 @@ use serde::{Deserialize, Serialize};
 pub use self::preview::Preview;
 use self::{accept::Form, tls::Tls};
 use crate::{
-    assignment::{Assignment, Destination},
+    assignment::{Assignment, Destinations},
     camera::{Camera, Condition, Gauge, NoPicture},
     cameras::Cameras,
     device::Device,
@@ -105,6 +105,9 @@ struct CameraState {
     fps: f64,
     section: Option<SectionId>,
     destination: Option<String>,
+    /// All in the order of preference, if there are several.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    destinations: Option<Destinations>,
     event: Option<Event>,
     camera: &'static str,
     camera_error: Option<String>,
@@ -229,7 +232,11 @@ impl CameraState {
             cycle: camera.cycle(),
             fps: camera.format().fps,
             section: assignment.as_ref().map(|now| now.section.clone()),
-            destination: assignment.as_ref().map(|now| now.destination.to_string()),
+            destination: camera.destination().map(|now| now.to_string()),
+            destinations: assignment
+                .as_ref()
+                .map(|now| now.destinations.clone())
+                .filter(|destinations| destinations.all().len() > 1),
             event: assignment.as_ref().map(|now| now.event),
             camera: capture,
             camera_error,
@@ -284,7 +291,7 @@ struct Toggle {
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 struct Start {
     section: SectionId,
-    destination: Destination,
+    destination: Destinations,
     event: Event,
     #[serde(default)]
     format: FrameFormat,
@@ -297,7 +304,7 @@ struct Start {
 #[allow(dead_code, reason = "only checked")]
 struct Stop {
     section: Option<SectionId>,
-    destination: Option<Destination>,
+    destination: Option<Destinations>,
     event: Option<Event>,
     format: Option<FrameFormat>,
     extra_info: Option<String>,
@@ -323,7 +330,7 @@ async fn stream(
             camera.start(Assignment {
                 section: start.section,
                 event: start.event,
-                destination: start.destination,
+                destinations: start.destination,
                 extra_info: start.extra_info.unwrap_or_default(),
             });
         }

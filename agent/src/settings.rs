@@ -121,9 +121,12 @@ impl fmt::Display for CameraSettings {
             Some(Assignment {
                 section,
                 event,
-                destination,
+                destinations,
                 ..
-            }) => write!(f, ", streams {event} of section {section} to {destination}"),
+            }) => write!(
+                f,
+                ", streams {event} of section {section} to {destinations}"
+            ),
             None => Ok(()),
         }
     }

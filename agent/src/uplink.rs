@@ -10,7 +10,7 @@
 //!   └── stopped and nothing left                 superseded by a newer agent: stopped until somebody orders a stream
 //! ```
 //!
-//! A link ends for one of seven reasons (`End`); whatever it leaves unanswered is restored to the outbox and goes out
+//! A link ends for one of eight reasons (`End`); whatever it leaves unanswered is restored to the outbox and goes out
 //! on the next with the same identity. Live frames go first, backlog follows in spare capacity (`Credit`), and while the
 //! collector keeps deferring, backlog is only probed (`Retry`).
 
@@ -19,6 +19,7 @@ mod claim;
 mod credit;
 mod post;
 pub mod rate;
+mod route;
 pub mod schedule;
 pub mod settings;
 mod stream;
@@ -33,9 +34,10 @@ pub use self::claim::{Claim, SUPERSEDED};
 use self::{
     bandwidth::Bandwidth,
     credit::{Credit, Retry},
+    route::Route,
 };
 use crate::{
-    assignment::{Destination, Orders, Transport},
+    assignment::{Destination, Destinations, Orders, Transport},
     backoff::Backoff,
     metrics::{LinkEnd, Metrics},
     outbox::{Outbox, Outcome},
@@ -101,6 +103,8 @@ enum End {
     Superseded,
     /// The files behind its TLS have changed: the next one is made of the new.
     Renewed,
+    /// An earlier destination, this one, accepts connections again.
+    Returned(usize),
     /// It broke.
     Failed(Failure),
 }
@@ -142,6 +146,8 @@ pub struct Uplink {
     pub limits: Limits,
     /// What it shares with the other cameras.
     pub bandwidth: Arc<Bandwidth>,
+    /// Tells which destination is taken.
+    pub way: watch::Sender<Option<Destination>>,
     /// Tells how the link is.
     pub link: watch::Sender<Link>,
     /// Counts links.
@@ -174,7 +180,13 @@ impl Uplink {
     async fn deliver(&mut self) {
         let mut backoff = Backoff::new(RECONNECT.0, RECONNECT.1);
         let mut retry = Retry::default();
-        while let Some(destination) = self.work().await {
+        let Some(destinations) = self.work().await else {
+            return;
+        };
+        let mut route = Route::new(destinations);
+        loop {
+            let destination = route.destination().clone();
+            self.way.send_replace(Some(destination.clone()));
             // A link that failed stays failed in its state until it stands.
             self.link.send_if_modified(|link| {
                 let new = matches!(link, Link::Idle | Link::Superseded);
@@ -184,27 +196,40 @@ impl Uplink {
                 new
             });
             let end = match destination.transport {
-                Transport::Grpc => stream::run(self, &destination, &mut retry).await,
-                Transport::Http => post::run(self, &destination, &mut retry).await,
+                Transport::Grpc => stream::run(self, &mut route, &mut retry).await,
+                Transport::Http => post::run(self, &mut route, &mut retry).await,
             };
             self.outbox.restore();
             self.metrics.link_ended(LinkEnd::from(&end));
             // A link that carried frames is proof enough that the next attempt is worth making at once.
-            if *self.link.borrow() == Link::Connected {
+            let stood = *self.link.borrow() == Link::Connected;
+            if stood {
                 backoff.reset();
+                route.stood();
             }
             match end {
                 End::Superseded => self.give_way(&destination),
                 End::Failed(failure) if failure.is_superseded() => self.give_way(&destination),
                 End::Failed(failure) => {
-                    if !self.fail(&failure, &destination, backoff.pause()).await {
+                    if !self.fail(&failure, &mut route, stood, &mut backoff).await {
                         return;
                     }
                 }
                 end => {
                     tracing::debug!(%destination, ?end, "link closed");
                     self.link.send_replace(Link::Idle);
+                    match end {
+                        End::Returned(to) => route.turn_back(to),
+                        // Who begins anew begins with the first.
+                        End::Idle => route = Route::new(route.destinations().clone()),
+                        _ => {}
+                    }
                 }
+            }
+            match self.work().await {
+                Some(destinations) if destinations == *route.destinations() => {}
+                Some(destinations) => route = Route::new(destinations),
+                None => return,
             }
         }
     }
@@ -219,20 +244,28 @@ impl Uplink {
         self.claim = Claim::default();
     }
 
-    /// Says what broke and pauses. `false` when the agent ends: it has no time for another attempt.
+    /// Says what broke, and pauses unless there is another destination to try. `false` when the agent ends: it has no time for
+    /// another attempt.
     async fn fail(
         &mut self,
         failure: &Failure,
-        destination: &Destination,
-        pause: Duration,
+        route: &mut Route,
+        stood: bool,
+        backoff: &mut Backoff,
     ) -> bool {
         let reason = Chain(failure).to_string();
-        let failed = Link::Failed(reason.clone());
+        let (destination, is_news) = (route.destination().clone(), route.is_news(&reason));
+        self.link.send_replace(Link::Failed(reason.clone()));
+        let moved = !stood && route.failed();
+        let pause = match moved {
+            true => Duration::ZERO,
+            false => backoff.pause(),
+        };
         // Once a reason is enough; who wants each attempt asks for debug.
-        if self.link.send_replace(failed.clone()) == failed {
-            tracing::debug!(%destination, reason, ?pause, "link failed again");
+        if is_news {
+            tracing::warn!(%destination, reason, ?pause, next = %route.destination(), "link failed");
         } else {
-            tracing::warn!(%destination, reason, ?pause, "link failed");
+            tracing::debug!(%destination, reason, ?pause, "link failed again");
         }
         if self.drain.is_cancelled() {
             return false;
@@ -241,13 +274,13 @@ impl Uplink {
         tokio::select! {
             () = over => {}
             () = self.drain.cancelled() => {}
-            () = elsewhere(&mut self.orders, destination) => {}
+            () = elsewhere(&mut self.orders, route.destinations()) => {}
         }
         true
     }
 
     /// Waits until there is something to send and somewhere to send it. `None` when there is not and the agent ends.
-    async fn work(&mut self) -> Option<Destination> {
+    async fn work(&mut self) -> Option<Destinations> {
         loop {
             {
                 let orders = self.orders.borrow_and_update();
@@ -255,7 +288,7 @@ impl Uplink {
                 let left = self.outbox.counts().total() > 0 && !superseded;
                 match &orders.assignment {
                     Some(assignment) if orders.streaming || left => {
-                        return Some(assignment.destination.clone());
+                        return Some(assignment.destinations.clone());
                     }
                     _ if self.drain.is_cancelled() => return None,
                     _ => {}
@@ -272,11 +305,11 @@ impl Uplink {
         }
     }
 
-    /// Whether a link to `destination` is no longer needed.
-    fn over(&mut self, destination: &Destination) -> Option<End> {
+    /// Whether a link to one of `destinations` is no longer needed.
+    fn over(&mut self, destinations: &Destinations) -> Option<End> {
         let orders = self.orders.borrow_and_update();
         let assigned = orders.assignment.as_ref();
-        if assigned.is_some_and(|assigned| assigned.destination != *destination) {
+        if assigned.is_some_and(|assigned| assigned.destinations != *destinations) {
             Some(End::Switched)
         } else if !orders.streaming && self.outbox.counts().total() == 0 {
             Some(End::Idle)
@@ -314,15 +347,20 @@ impl Uplink {
     }
 }
 
-/// Waits until frames are to go elsewhere than to `destination`.
-async fn elsewhere(orders: &mut watch::Receiver<Orders>, destination: &Destination) {
+/// Waits until frames are to go elsewhere than to `destinations`.
+async fn elsewhere(orders: &mut watch::Receiver<Orders>, destinations: &Destinations) {
     let moved = orders.wait_for(|orders| {
         let assigned = orders.assignment.as_ref();
-        assigned.is_some_and(|assigned| assigned.destination != *destination)
+        assigned.is_some_and(|assigned| assigned.destinations != *destinations)
     });
     if moved.await.is_err() {
         std::future::pending().await
     }
+}
+
+/// A fifth more or less, so that many do not do it in step.
+fn varied(time: Duration) -> Duration {
+    time.mul_f64(rand::random_range(0.8..1.2))
 }
 
 /// Waits until TLS is made of other files than when a link was opened `since` so many renewals. Without TLS nothing changes.
@@ -360,6 +398,7 @@ impl From<&End> for LinkEnd {
             End::Superseded => Self::Superseded,
             End::Failed(failure) if failure.is_superseded() => Self::Superseded,
             End::Renewed => Self::Renewed,
+            End::Returned(_) => Self::Returned,
             End::Failed(_) => Self::Failed,
         }
     }

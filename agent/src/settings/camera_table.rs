@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     area::Polygon,
-    assignment::{Assignment, Destination},
+    assignment::{Assignment, Destinations},
     capture::{
         Format, Location, Setup,
         settings::{Preference, Settings as Access, Transport},
@@ -89,10 +89,10 @@ pub struct StreamTable {
     #[serde(deserialize_with = "parsed", serialize_with = "shown")]
     #[schemars(with = "String", extend("enum" = ["entry", "exit"]))]
     pub event: Event,
-    /// Who gets the frames: `grpc://HOST:PORT` or `http://HOST:PORT`.
-    #[serde(deserialize_with = "parsed", serialize_with = "shown")]
-    #[schemars(with = "String")]
-    pub destination: Destination,
+    /// Who gets the frames: `grpc://HOST:PORT` or `http://HOST:PORT`, `grpcs://` or `https://` by TLS; or a list of such, of which
+    /// the first that answers gets them.
+    #[schemars(with = "String", extend("type" = ["string", "array"], "items" = { "type": "string" }))]
+    pub destination: Destinations,
     /// Free text that goes with every frame.
     #[serde(default)]
     pub extra_info: String,
@@ -103,7 +103,7 @@ impl From<StreamTable> for Assignment {
         Self {
             section: table.section,
             event: table.event,
-            destination: table.destination,
+            destinations: table.destination,
             extra_info: table.extra_info,
         }
     }
@@ -114,7 +114,7 @@ impl From<Assignment> for StreamTable {
         Self {
             section: assignment.section,
             event: assignment.event,
-            destination: assignment.destination,
+            destination: assignment.destinations,
             extra_info: assignment.extra_info,
         }
     }

@@ -6,7 +6,7 @@ use airside_core::{Event, SectionId};
 use airside_runtime::{Server, parse};
 
 use super::value::{fps, name, pixels, quality, stall, stream_age, window};
-use crate::{assignment::Destination, capture::Location, command::Command};
+use crate::{assignment::Destinations, capture::Location, command::Command};
 
 /// Captures cameras and streams their frames to a collector.
 ///
@@ -53,14 +53,14 @@ pub struct Flags {
         requires = "section"
     )]
     pub event: Option<Event>,
-    /// Who gets the frames: grpc://HOST:PORT or http://HOST:PORT.
+    /// Who gets the frames: grpc://HOST:PORT or http://HOST:PORT, grpcs:// or https:// by TLS; several with commas between them.
     #[arg(
         long,
         env = "AIRSIDE_STREAM_DESTINATION",
         value_name = "ADDRESS",
         requires = "section"
     )]
-    pub destination: Option<Destination>,
+    pub destination: Option<Destinations>,
     /// Most frames of a camera that wait for the collector; beyond that the oldest is shed.
     #[arg(long, env = "AIRSIDE_WINDOW", default_value = "512", value_name = "FRAMES", value_parser = window)]
     pub window: usize,

@@ -175,7 +175,7 @@ fn the_example_wants_two_lines_edited_and_is_good_then() {
     };
     assert_eq!(camera.source.to_string(), "rtsp://10.0.0.7/stream1");
     let start = camera.start.as_ref().unwrap();
-    assert_eq!(start.destination.to_string(), "grpc://collector:9090");
+    assert_eq!(start.destinations.to_string(), "grpc://collector:9090");
 }
 
 #[test]

@@ -8,12 +8,14 @@ use bytes::Bytes;
 use futures::{StreamExt, stream::FuturesUnordered};
 use http::{Request, StatusCode, header};
 use http_body_util::Full;
+use tokio::time::Instant;
 
 use super::{
     End, Failure, Uplink,
     bandwidth::Bandwidth,
     credit::{Credit, Retry},
     news, renewed,
+    route::Route,
 };
 use crate::{
     assignment::Destination,
@@ -30,26 +32,35 @@ const REQUESTS: u32 = 4;
 const LIMIT: Duration = Duration::from_secs(15);
 
 /// Posts until the link breaks or is no longer needed.
-pub(super) async fn run(uplink: &mut Uplink, destination: &Destination, retry: &mut Retry) -> End {
+pub(super) async fn run(uplink: &mut Uplink, route: &mut Route, retry: &mut Retry) -> End {
+    let (destination, age) = (route.destination().clone(), uplink.limits.stream_age);
     let mut credit = Credit::default();
     credit.grant(REQUESTS);
     let mut answers = FuturesUnordered::new();
     let mut closing = None;
+    let mut heard = Instant::now();
     // With connections of its own, which end with it: what they were made of may not be what the next is to be made of.
-    let (mesh, renewals) = (uplink.mesh.apart(), uplink.renewals(destination));
+    let (mesh, renewals) = (uplink.mesh.apart(), uplink.renewals(&destination));
     loop {
-        closing = closing.or_else(|| uplink.over(destination));
+        closing = closing.or_else(|| uplink.over(route.destinations()));
         if let Some(end) = closing.take_if(|_| answers.is_empty()) {
             return end;
         }
         let lanes = credit.lanes(retry).filter(|_| closing.is_none());
         tokio::select! {
             Some((id, answer)) = answers.next() => match answer {
-                Ok(outcome) => {
+                Ok(Some(outcome)) => {
+                    heard = Instant::now();
                     uplink.connected();
                     uplink.settle(&id, outcome, &mut credit, retry);
                     credit.grant(1);
                 }
+                // One frame may be too much for a collector. One that answers none is away.
+                Ok(None) if heard.elapsed() < LIMIT => {
+                    uplink.settle(&id, Outcome::Deferred, &mut credit, retry);
+                    credit.grant(1);
+                }
+                Ok(None) => return End::Failed(Failure::Silent(LIMIT)),
                 Err(failure) => return End::Failed(failure),
             },
             (lane, frame) = next(&uplink.outbox, &uplink.bandwidth, lanes) => {
@@ -60,6 +71,9 @@ pub(super) async fn run(uplink: &mut Uplink, destination: &Destination, retry: &
             () = news(&mut uplink.orders) => {}
             () = renewed(&mut uplink.tls, renewals), if closing.is_none() => {
                 closing = Some(End::Renewed);
+            }
+            earlier = route.earlier_answers(&uplink.mesh, age), if closing.is_none() => {
+                closing = Some(End::Returned(earlier));
             }
         }
     }
@@ -76,12 +90,13 @@ async fn next(outbox: &Outbox, bandwidth: &Bandwidth, lanes: Option<Lanes>) -> (
     (lane, frame)
 }
 
+/// Posts a frame; `None` without an answer in time.
 async fn post(
     mesh: Mesh,
     destination: Destination,
     camera: String,
     frame: Frame,
-) -> (FrameId, Result<Outcome, Failure>) {
+) -> (FrameId, Result<Option<Outcome>, Failure>) {
     let request = Request::post(format!("{}frame", destination.origin))
         .header(header::CONTENT_TYPE, "application/json")
         .header("x-request-id", frame.request_id())
@@ -93,9 +108,10 @@ async fn post(
         .scope(mesh.send(request, LIMIT))
         .await;
     let outcome = match answer {
-        Ok(answer) => Ok(outcome(answer.status())),
+        Ok(answer) => Ok(Some(outcome(answer.status()))),
         Err(error @ mesh::Error::Unreachable { .. }) => Err(Failure::Unreachable(error)),
-        Err(mesh::Error::TimedOut { .. } | mesh::Error::TooLong { .. }) => Ok(Outcome::Deferred),
+        Err(mesh::Error::TooLong { .. }) => Ok(Some(Outcome::Deferred)),
+        Err(mesh::Error::TimedOut { .. }) => Ok(None),
     };
     (frame.id, outcome)
 }

@@ -17,6 +17,8 @@ use super::{
     bandwidth::Bandwidth,
     credit::{Credit, Retry},
     news, renewed,
+    route::Route,
+    varied,
 };
 use crate::{
     assignment::Destination,
@@ -35,12 +37,12 @@ const CLOSING: Duration = Duration::from_secs(10);
 const FAREWELL: Duration = Duration::from_secs(1);
 
 /// Runs one stream to its end.
-pub(super) async fn run(uplink: &mut Uplink, destination: &Destination, retry: &mut Retry) -> End {
-    let session = match Session::open(uplink, destination).await {
+pub(super) async fn run(uplink: &mut Uplink, route: &mut Route, retry: &mut Retry) -> End {
+    let session = match Session::open(uplink, route.destination()).await {
         Ok(session) => session,
         Err(failure) => return End::Failed(failure),
     };
-    session.run(uplink, destination, retry).await
+    session.run(uplink, route, retry).await
 }
 
 struct Session {
@@ -85,21 +87,13 @@ impl Session {
         })
     }
 
-    async fn run(
-        mut self,
-        uplink: &mut Uplink,
-        destination: &Destination,
-        retry: &mut Retry,
-    ) -> End {
-        let age = uplink
-            .limits
-            .stream_age
-            .mul_f64(rand::random_range(0.8..1.2));
-        let old = Instant::now() + age;
+    async fn run(mut self, uplink: &mut Uplink, route: &mut Route, retry: &mut Retry) -> End {
+        let age = uplink.limits.stream_age;
+        let old = Instant::now() + varied(age);
         let mut closing: Option<(End, Instant)> = None;
         loop {
             if closing.is_none() {
-                closing = uplink.over(destination).map(|end| (end, limit()));
+                closing = uplink.over(route.destinations()).map(|end| (end, limit()));
             }
             if let Some((end, until)) = closing.take_if(|_| self.credit.in_flight() == 0) {
                 return self.close(end, until).await;
@@ -123,6 +117,9 @@ impl Session {
                 () = news(&mut uplink.orders) => {}
                 () = renewed(&mut uplink.tls, self.renewals), if closing.is_none() => {
                     closing = Some((End::Renewed, limit()));
+                }
+                earlier = route.earlier_answers(&uplink.mesh, age), if closing.is_none() => {
+                    closing = Some((End::Returned(earlier), limit()));
                 }
                 () = tokio::time::sleep_until(due) => match closing.take() {
                     Some((end, _)) => return end,

@@ -8,6 +8,7 @@
 
 mod collector;
 mod control;
+mod destinations;
 mod film;
 mod gate_tools;
 mod harness;

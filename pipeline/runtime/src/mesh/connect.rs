@@ -136,3 +136,46 @@ impl Service<Uri> for Connector {
         Box::pin(self.clone().connect(uri))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use tokio::net::TcpListener;
+
+    use super::super::Mesh;
+    use super::*;
+
+    #[tokio::test]
+    async fn a_name_is_resolved_anew_for_each_connection() {
+        let mut hosts = Vec::new();
+        for _ in 0..2 {
+            hosts.push(TcpListener::bind("127.0.0.1:0").await.unwrap());
+        }
+        let addresses: Vec<_> = hosts
+            .iter()
+            .map(|host| host.local_addr().unwrap())
+            .collect();
+        let asked = AtomicUsize::new(0);
+        let mesh = Mesh::new(None).with_resolver(Resolver::new(move |host, port| {
+            let moved = addresses.get(asked.fetch_add(1, Ordering::SeqCst)).copied();
+            assert_eq!((host.as_str(), port), ("collector", 9090));
+            async move {
+                moved
+                    .map(|address| vec![address])
+                    .ok_or(io::ErrorKind::NotFound.into())
+            }
+        }));
+        let origin: Uri = "http://collector:9090".parse().unwrap();
+        for host in &hosts {
+            let (reached, accepted) = tokio::join!(mesh.reach(&origin), host.accept());
+            reached.unwrap();
+            accepted.unwrap();
+        }
+        let lost = mesh.reach(&origin).await.unwrap_err().to_string();
+        assert!(
+            lost.starts_with("the name 'collector' cannot be resolved"),
+            "{lost}"
+        );
+    }
+}
