@@ -3,7 +3,7 @@
 //! Every kind of camera is a [`Source`]; opening one starts a GStreamer pipeline of the shape
 //!
 //! ```text
-//! (film | RTSP | device | pictures | pattern) → raw video → [cadence] → convert and scale → [raw] → JPEG → Pictures
+//! (film | RTSP | HTTP | device | pictures | pattern) → raw video → [cadence] → convert and scale → [raw] → JPEG → Pictures
 //! ```
 //!
 //! Frames that are not due are dropped at `[cadence]`, before anything is spent on them; at `[raw]` masks are blackened and the
@@ -19,6 +19,7 @@ mod device;
 mod draft;
 mod error;
 mod film;
+pub mod http;
 pub mod jpeg;
 mod location;
 mod luma;
@@ -42,6 +43,7 @@ use futures::future::BoxFuture;
 
 use crate::area::Polygon;
 
+pub(crate) use self::credentials::Credentials;
 pub use self::{
     credentials::Refused as RefusedCredentials,
     error::{Cause, Error},

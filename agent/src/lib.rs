@@ -28,4 +28,5 @@ pub mod status;
 pub mod systemd;
 pub mod trial;
 pub mod uplink;
+mod web;
 pub mod wire;

@@ -15,9 +15,9 @@ const OTHERS_READ: u32 = 0o004;
 
 /// User and password. `Debug` shows neither.
 #[derive(Clone, PartialEq, Eq)]
-pub(super) struct Credentials {
-    pub(super) user: String,
-    pub(super) password: String,
+pub(crate) struct Credentials {
+    pub(crate) user: String,
+    pub(crate) password: String,
 }
 
 /// A credentials file that cannot be used.
@@ -44,7 +44,7 @@ pub enum Refused {
 
 impl Credentials {
     /// From a file. It is read anew whenever a camera is opened, so that a changed password needs no restart.
-    pub(super) fn read(path: &Path) -> Result<Self, Refused> {
+    pub(crate) fn read(path: &Path) -> Result<Self, Refused> {
         let unreadable = |source| Refused::Unreadable {
             path: path.to_owned(),
             source,
@@ -71,7 +71,7 @@ impl Credentials {
     }
 
     /// Those in an address, as `scheme://USER:PASSWORD@HOST/…`, percent-decoded.
-    pub(super) fn of_address(address: &str) -> Option<Self> {
+    pub(crate) fn of_address(address: &str) -> Option<Self> {
         let (_, rest) = address.split_once("://")?;
         let (before, _) = authority(rest).rsplit_once('@')?;
         let (user, password) = before.split_once(':').unwrap_or((before, ""));
@@ -89,7 +89,7 @@ impl fmt::Debug for Credentials {
 }
 
 /// The address `text` without user and password.
-pub(super) fn redacted(text: &str) -> String {
+pub(crate) fn redacted(text: &str) -> String {
     let Some((scheme, rest)) = text.split_once("://") else {
         return text.to_owned();
     };

@@ -25,7 +25,7 @@ pub enum Broken {
 
 /// Start and end of a picture.
 const START: [u8; 2] = [0xFF, 0xD8];
-const END: [u8; 2] = [0xFF, 0xD9];
+pub(super) const END: [u8; 2] = [0xFF, 0xD9];
 /// Bytes that cameras append to fill a block of their transfer (USB, RTP) up; more is not searched for the end.
 const PADDING: usize = 1024;
 

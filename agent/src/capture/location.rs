@@ -5,7 +5,8 @@ use std::{fmt, path::PathBuf, str::FromStr};
 use gstreamer::glib;
 
 use super::{
-    codec::Codec, credentials::redacted, device::Device, pattern::Pattern, rtsp::RtspCamera,
+    codec::Codec, credentials::redacted, device::Device, http::HttpCamera, pattern::Pattern,
+    rtsp::RtspCamera,
 };
 
 /// Names a camera; [`super::Setup`] opens it.
@@ -13,8 +14,10 @@ use super::{
 pub enum Location {
     /// A film, a picture or a directory of pictures.
     Path(PathBuf),
-    /// A network camera.
+    /// A network camera by RTSP.
     Rtsp(RtspCamera),
+    /// A network camera by HTTP.
+    Http(HttpCamera),
     /// A V4L2 device.
     Device(Device),
     /// A test pattern.
@@ -25,7 +28,7 @@ pub enum Location {
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error(
     "{0:?} is no camera; expected the path of an H.264 film in MP4 (also as file:///…), a directory of pictures, \
-     rtsp://HOST[:PORT]/PATH (or rtsps), a device as /dev/videoN or /dev/v4l/by-id/NAME, or test://PATTERN with one of {patterns}",
+     rtsp://HOST[:PORT]/PATH (or rtsps), http://HOST[:PORT]/PATH of Motion JPEG or of a JPEG, a device as /dev/videoN or /dev/v4l/by-id/NAME, or test://PATTERN with one of {patterns}",
     patterns = Pattern::NAMES.join(" ")
 )]
 pub struct InvalidLocation(String);
@@ -36,6 +39,7 @@ impl Location {
         match self {
             Self::Path(_) => &[Codec::H264],
             Self::Rtsp(_) => &Codec::ALL,
+            Self::Http(_) => &[Codec::Jpeg],
             Self::Device(_) => &[Codec::Jpeg, Codec::H264],
             Self::Pattern(_) => &[],
         }
@@ -43,7 +47,11 @@ impl Location {
 
     /// Whether user and password stand in the address.
     pub(super) fn has_credentials(&self) -> bool {
-        matches!(self, Self::Rtsp(camera) if camera.has_credentials())
+        match self {
+            Self::Rtsp(camera) => camera.has_credentials(),
+            Self::Http(camera) => camera.has_credentials(),
+            Self::Path(_) | Self::Device(_) | Self::Pattern(_) => false,
+        }
     }
 }
 
@@ -56,6 +64,7 @@ impl FromStr for Location {
             Some(("rtsp" | "rtsps", _)) => {
                 RtspCamera::new(text).map(Self::Rtsp).ok_or_else(invalid)
             }
+            Some(("http", _)) => HttpCamera::new(text).map(Self::Http).ok_or_else(invalid),
             Some(("test", name)) => Pattern::named(name).map(Self::Pattern).ok_or_else(invalid),
             Some(("file", _)) => match glib::filename_from_uri(text) {
                 Ok((path, _)) => Ok(Self::Path(path)),
@@ -74,6 +83,7 @@ impl fmt::Display for Location {
         match self {
             Self::Path(path) => path.display().fmt(f),
             Self::Rtsp(camera) => camera.fmt(f),
+            Self::Http(camera) => camera.fmt(f),
             Self::Device(device) => device.fmt(f),
             Self::Pattern(pattern) => pattern.fmt(f),
         }
@@ -104,6 +114,10 @@ mod tests {
         );
         assert!(matches!(parse("/dev/video0"), Location::Device(_)));
         assert!(matches!(parse("rtsp://gate:8554/live"), Location::Rtsp(_)));
+        assert!(matches!(
+            parse("http://gate/video.mjpg?fps=5"),
+            Location::Http(_)
+        ));
         assert!(matches!(parse("test://"), Location::Pattern(_)));
         assert!(matches!(parse("test://ball"), Location::Pattern(_)));
     }
@@ -112,7 +126,8 @@ mod tests {
     fn refuses_the_rest_and_names_what_it_takes() {
         for text in [
             "",
-            "http://gate/film.mp4",
+            "https://gate/video.mjpg",
+            "http://",
             "test://elephant",
             "rtsp://",
             "file://relative",
@@ -125,9 +140,12 @@ mod tests {
 
     #[test]
     fn never_shows_credentials() {
-        let location: Location = "rtsp://guard:s3cret@gate:554/1".parse().unwrap();
-        assert_eq!(location.to_string(), "rtsp://gate:554/1");
-        assert_eq!(format!("{location:?}"), "rtsp://gate:554/1");
+        for scheme in ["rtsp", "http"] {
+            let location = format!("{scheme}://guard:s3cret@gate:554/1");
+            let location: Location = location.parse().unwrap();
+            assert_eq!(location.to_string(), format!("{scheme}://gate:554/1"));
+            assert_eq!(format!("{location:?}"), location.to_string());
+        }
         let error = "rtmp://guard:s3cret@gate/1"
             .parse::<Location>()
             .unwrap_err();

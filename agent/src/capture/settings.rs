@@ -37,13 +37,16 @@ impl Settings {
     /// Names the key.
     pub fn check(&self, location: &Location) -> Result<(), Misfit> {
         let misfit = |key, reason: String| Err(Misfit { key, reason });
-        let network = matches!(location, Location::Rtsp(_));
-        if self.transport != Transport::default() && !network {
+        let rtsp = matches!(location, Location::Rtsp(_));
+        if self.transport != Transport::default() && !rtsp {
             return misfit("transport", only_with("rtsp:// and rtsps://"));
         }
         if self.credentials_file.is_some() {
-            if !network {
-                return misfit("credentials-file", only_with("rtsp:// and rtsps://"));
+            if !rtsp && !matches!(location, Location::Http(_)) {
+                return misfit(
+                    "credentials-file",
+                    only_with("rtsp://, rtsps:// and http://"),
+                );
             }
             if location.has_credentials() {
                 let reason = "is refused: the source has user and password already; expected one or the other";
@@ -138,13 +141,20 @@ mod tests {
             controls: BTreeMap::from([("brightness".to_owned(), 120)]),
             ..default()
         };
-        for source in ["rtsp://gate/1", "/dev/video0", "test://", "film.mp4"] {
+        for source in [
+            "rtsp://gate/1",
+            "http://gate/1.jpg",
+            "/dev/video0",
+            "test://",
+            "film.mp4",
+        ] {
             let only_for = |prefix, key| (!source.starts_with(prefix)).then_some(key);
+            let network = source.starts_with("rtsp://") || source.starts_with("http://");
             assert_eq!(refused(source, &default()), None);
             assert_eq!(refused(source, &udp), only_for("rtsp://", "transport"));
             assert_eq!(
                 refused(source, &file),
-                only_for("rtsp://", "credentials-file")
+                (!network).then_some("credentials-file")
             );
             assert_eq!(refused(source, &bright), only_for("/dev/", "controls"));
         }

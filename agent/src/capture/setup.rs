@@ -85,6 +85,7 @@ impl Source for Setup {
                     decoders: &self.decoders,
                 },
             ),
+            Location::Http(camera) => camera.open(format, self.credentials()?, &self.decoders),
             Location::Device(device) => {
                 device.open(format, &self.settings.controls, &self.decoders)
             }

@@ -133,7 +133,7 @@ impl Tail {
         match before {
             None => {
                 if let Err(error) = self.link_jpeg(camera, wanted) {
-                    gst::element_error!(camera, gst::CoreError::Negotiation, ["{error}"]);
+                    gst::element_error!(camera, gst::CoreError::Negotiation, ("{error}"));
                 }
                 wanted
             }
@@ -144,7 +144,7 @@ impl Tail {
                 gst::element_error!(
                     camera,
                     gst::StreamError::Format,
-                    ["the size of its pictures has changed"]
+                    ("the size of its pictures has changed")
                 );
                 before
             }

@@ -33,8 +33,8 @@ pub struct CameraTable {
     #[serde(deserialize_with = "name")]
     #[schemars(extend("type" = ["string", "integer"]))]
     pub id: String,
-    /// The camera: an H.264 film in MP4, a directory of pictures, rtsp://HOST/PATH, a device as
-    /// /dev/videoN or /dev/v4l/by-id/NAME, or test://PATTERN.
+    /// The camera: an H.264 film in MP4, a directory of pictures, rtsp://HOST/PATH, http://HOST/PATH of Motion JPEG or of
+    /// a JPEG, a device as /dev/videoN or /dev/v4l/by-id/NAME, or test://PATTERN.
     #[serde(deserialize_with = "parsed", serialize_with = "shown")]
     #[schemars(with = "String")]
     pub source: Location,

@@ -24,7 +24,7 @@ pub struct Flags {
     /// Name of the camera within the agent.
     #[arg(long, env = "AIRSIDE_CAMERA", default_value = "1", value_name = "NAME", value_parser = name)]
     pub camera: String,
-    /// The camera: an H.264 film in MP4, a directory of pictures, rtsp://HOST/PATH, /dev/videoN or test://PATTERN.
+    /// The camera: an H.264 film in MP4, a directory of pictures, rtsp://HOST/PATH, http://HOST/PATH, /dev/videoN or test://PATTERN.
     #[arg(long, env = "AIRSIDE_SOURCE", value_name = "SOURCE")]
     pub source: Option<Location>,
     /// Width of the pictures in pixels.

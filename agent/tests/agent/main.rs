@@ -25,6 +25,7 @@ mod streaming;
 mod superseded;
 mod tape;
 mod tls;
+mod web_camera;
 
 use std::time::{Duration, Instant};
 
