@@ -15,7 +15,7 @@
 mod cadence;
 pub mod codec;
 mod credentials;
-mod device;
+pub mod device;
 mod draft;
 mod error;
 mod film;
@@ -43,7 +43,7 @@ use futures::future::BoxFuture;
 
 use crate::area::Polygon;
 
-pub(crate) use self::credentials::Credentials;
+pub(crate) use self::credentials::{Credentials, percent_decoded, redacted};
 pub use self::{
     credentials::Refused as RefusedCredentials,
     error::{Cause, Error},

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use crate::{
+    discover,
     gate::{preview, tryout},
     status,
 };
@@ -18,6 +19,8 @@ pub enum Command {
     /// The ledger on disk.
     #[command(subcommand)]
     Ledger(Ledger),
+    /// Look for cameras, V4L2 devices and network cameras by ONVIF, and print configuration to paste.
+    Discover(discover::Args),
     /// Write pictures of a camera with zones, masks and what its gate sees drawn in.
     Preview(preview::Args),
     /// Try a camera's gate on a film: what each threshold would have missed, and sent for nothing.

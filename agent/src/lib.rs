@@ -14,6 +14,7 @@ pub mod cameras;
 pub mod capture;
 pub mod command;
 pub mod device;
+pub mod discover;
 pub mod fleet;
 pub mod frame;
 pub mod gate;

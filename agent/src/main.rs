@@ -17,6 +17,7 @@ use std::{
 use airside_agent::{
     agent,
     command::{Command, Config, Ledger},
+    discover,
     gate::{preview, tryout},
     settings::{self, CameraSettings, Flags, Loaded, Settings},
     spool, status,
@@ -68,6 +69,7 @@ async fn carry_out() -> anyhow::Result<ExitCode> {
         Some(Command::Config(Config::Example)) => print!("{}", settings::EXAMPLE),
         Some(Command::Config(Config::Check { file })) => check(file)?,
         Some(Command::Status(args)) => return show_status(args).await,
+        Some(Command::Discover(args)) => discover(&args).await?,
         Some(Command::Ledger(Ledger::Verify { state_dir })) => return verify(state_dir),
         Some(Command::Preview(args)) => show_gate(&args).await?,
         Some(Command::GateTry(args)) => try_gate(&args).await?,
@@ -119,6 +121,15 @@ fn verify(state_dir: Option<PathBuf>) -> anyhow::Result<ExitCode> {
         true => ExitCode::SUCCESS,
         false => ExitCode::FAILURE,
     })
+}
+
+async fn discover(args: &discover::Args) -> anyhow::Result<()> {
+    let report = discover::run(args).await?;
+    match args.json {
+        true => println!("{}", serde_json::to_string(&report)?),
+        false => print!("{report}"),
+    }
+    Ok(())
 }
 
 async fn show_gate(args: &preview::Args) -> anyhow::Result<()> {

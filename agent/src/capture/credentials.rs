@@ -107,7 +107,7 @@ fn authority(rest: &str) -> &str {
 }
 
 /// What is no valid escape stays as it is: passwords are often written without thinking of addresses.
-fn percent_decoded(text: &str) -> String {
+pub(crate) fn percent_decoded(text: &str) -> String {
     let bytes = text.as_bytes();
     let mut decoded = Vec::with_capacity(bytes.len());
     let mut at = 0;

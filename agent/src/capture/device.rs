@@ -4,6 +4,7 @@
 //! what GStreamer would choose hangs on the order in which a driver lists them.
 
 mod controls;
+mod modes;
 
 use std::{
     collections::BTreeMap,
@@ -14,6 +15,8 @@ use std::{
 
 use gstreamer::{self as gst, prelude::*};
 
+pub use self::modes::Mode;
+pub(crate) use self::modes::offer;
 use super::{
     Error, Format, Pictures,
     codec::{Codec, Decoders},

@@ -9,6 +9,7 @@
 mod collector;
 mod control;
 mod destinations;
+mod discovering;
 mod film;
 mod gate_tools;
 mod harness;

@@ -12,7 +12,7 @@ use std::{
 use airside_agent::capture::{Error, Format, LumaWanted, Pictures};
 use airside_imaging::{Picture, encode_jpeg};
 use tokio::{
-    io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader},
+    io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader},
     net::{TcpListener, TcpStream},
     task::JoinSet,
 };
@@ -50,7 +50,7 @@ pub(crate) struct WebCamera {
 }
 
 impl WebCamera {
-    /// A camera that answers a request with this head, which has the body of a small one behind it.
+    /// A camera that answers a request with this head and the body behind it.
     pub(crate) async fn start(answer: impl Fn(&str) -> Answer + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -68,6 +68,10 @@ impl WebCamera {
             asked,
             task,
         }
+    }
+
+    pub(crate) fn port(&self) -> u16 {
+        self.address.port()
     }
 
     pub(crate) fn address(&self) -> String {
@@ -100,6 +104,16 @@ async fn serve(
                 Ok(_) => {}
             }
         }
+        let length = head.lines().find_map(|line| {
+            let (name, value) = line.split_once(':')?;
+            let is_it = name.eq_ignore_ascii_case("content-length");
+            is_it.then(|| value.trim().parse().unwrap())
+        });
+        let mut body = vec![0; length.unwrap_or(0)];
+        if stream.read_exact(&mut body).await.is_err() {
+            return;
+        }
+        head += std::str::from_utf8(&body).unwrap();
         asked.fetch_add(1, Ordering::Relaxed);
         let Answer { pieces, then } = answer(&head);
         let mut pace = tokio::time::interval(Duration::from_millis(50));
@@ -156,7 +170,11 @@ fn stream<'a>(pictures: impl IntoIterator<Item = &'a [u8]>, then: Then) -> Answe
 }
 
 fn says(status: &str, headers: &str) -> Answer {
-    let text = "<html>no picture</html>";
+    text(status, headers, "<html>no picture</html>")
+}
+
+/// An answer in words.
+pub(crate) fn text(status: &str, headers: &str, text: &str) -> Answer {
     let length = text.len();
     let answer = format!("HTTP/1.1 {status}\r\n{headers}content-length: {length}\r\n\r\n{text}");
     Answer {
