@@ -281,7 +281,8 @@ impl Camera {
     /// Whether it is to stream and has neither taken a picture nor failed for longer than either may take.
     #[must_use]
     pub fn is_stuck(&self) -> bool {
-        let may_take = 2 * self.format().stall + PATIENCE_WITH_DRIVERS;
+        let format = self.format();
+        let may_take = 2 * format.effort().patience(format.stall) + PATIENCE_WITH_DRIVERS;
         let still_for = self.pace(|pace| pace.still_for(Instant::now()));
         let may = self.orders.borrow().streaming && *self.outbox.room().borrow();
         may && still_for > may_take

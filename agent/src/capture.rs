@@ -63,7 +63,7 @@ pub struct Format {
     pub fps: f64,
     /// Quality of the JPEG, 1 to 100.
     pub jpeg_quality: u8,
-    /// A camera that yields nothing for so long has failed.
+    /// A camera that yields nothing for so long has failed, unless nothing is due yet ([`Effort::patience`]).
     pub stall: Duration,
     /// Areas that are black in every picture, before anyone sees it.
     pub masks: Vec<Polygon>,
@@ -107,6 +107,14 @@ pub struct Effort {
     pub jpeg_quality: u8,
     /// Most pictures a second.
     pub fps: f64,
+}
+
+impl Effort {
+    /// How long a camera may yield nothing: `stall`, and no less than the time of two pictures.
+    #[must_use]
+    pub fn patience(&self, stall: Duration) -> Duration {
+        stall.max(Duration::from_secs_f64(2.0 / self.fps))
+    }
 }
 
 impl Format {

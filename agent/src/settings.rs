@@ -302,7 +302,14 @@ impl fmt::Display for Loaded {
         }
         for camera in &self.settings.cameras {
             writeln!(f, "{camera}")?;
-            for (codec, elements) in camera.table.setup().decoding() {
+            let setup = camera.table.setup();
+            writeln!(
+                f,
+                "camera {}: captured with {}",
+                camera.id,
+                setup.elements()
+            )?;
+            for (codec, elements) in setup.decoding() {
                 writeln!(f, "camera {}: {codec} by {elements}", camera.id)?;
             }
         }

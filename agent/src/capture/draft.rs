@@ -24,6 +24,9 @@ use super::{
 /// Pictures that may wait to be taken: enough for a hiccup of the taker, too few to grow stale or large.
 const PICTURES_WAITING: usize = 8;
 
+/// Elements of every pipeline, whatever its head.
+pub(super) const ELEMENTS: [&str; 4] = ["capsfilter", "videoconvertscale", "jpegenc", "appsink"];
+
 /// What tells when a picture is due.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Pace {
@@ -248,6 +251,7 @@ impl Draft {
             looped: self.pace == Pace::Looped,
             wanted: self.wanted,
             stall: self.tail.format.stall,
+            effort: self.tail.format.effort(),
             receiver: self.receiver,
             decoders: self.tail.decoders,
             counters: self.tail.counters,

@@ -45,6 +45,17 @@ impl Location {
         }
     }
 
+    /// Elements that it is captured with, beside decoders and what every pipeline has.
+    pub(super) fn elements(&self) -> &'static [&'static str] {
+        match self {
+            Self::Path(_) => &["filesrc", "qtdemux"],
+            Self::Rtsp(_) => &["rtspsrc", "rtph264depay", "rtph265depay", "rtpjpegdepay"],
+            Self::Http(_) => &["appsrc"],
+            Self::Device(_) => &["v4l2src"],
+            Self::Pattern(_) => &["videotestsrc"],
+        }
+    }
+
     /// Whether user and password stand in the address.
     pub(super) fn has_credentials(&self) -> bool {
         match self {

@@ -37,6 +37,7 @@ pub(super) struct Parts {
     pub(super) looped: bool,
     pub(super) wanted: Option<(&'static str, Arc<Offer>)>,
     pub(super) stall: Duration,
+    pub(super) effort: Effort,
     pub(super) receiver: mpsc::Receiver<Result<Picture, Error>>,
     pub(super) decoders: Arc<Decoders>,
     pub(super) counters: Arc<Counters>,
@@ -183,12 +184,16 @@ impl Pipeline {
             .judge(culprit, self.any_picture, &reason);
     }
 
+    fn patience(&self) -> Duration {
+        self.parts.effort.patience(self.parts.stall)
+    }
+
     fn stalled(&self) -> Error {
         match &self.warning {
             Some(warning) => self.damaged(warning),
             None => Error::Stalled {
                 name: self.parts.name.clone(),
-                waited: self.parts.stall,
+                waited: self.patience(),
             },
         }
     }
@@ -209,6 +214,7 @@ impl Pipeline {
 
     async fn next_picture(&mut self) -> Result<Picture, Error> {
         loop {
+            let patience = self.patience();
             tokio::select! {
                 // Pictures first: what came before an error is still good.
                 biased;
@@ -221,7 +227,7 @@ impl Pipeline {
                     return picture;
                 }
                 Some(message) = self.messages.next() => self.on_message(&message)?,
-                () = tokio::time::sleep_until(self.last_picture + self.parts.stall) => {
+                () = tokio::time::sleep_until(self.last_picture + patience) => {
                     let stalled = self.stalled();
                     self.judge(None, &stalled);
                     return Err(stalled);
@@ -255,6 +261,7 @@ impl Pictures for Pipeline {
     }
 
     fn adjust(&mut self, effort: Effort) {
+        self.parts.effort = effort;
         let quality = i32::from(effort.jpeg_quality);
         self.parts.encoder.set_property("quality", quality);
         let cadence = &self.parts.cadence;

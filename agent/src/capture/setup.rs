@@ -8,7 +8,7 @@ use super::{
     Error, Format, Location, Pictures, Source,
     codec::{Codec, Decoders},
     credentials::Credentials,
-    draft::{Pace, package_of},
+    draft::{self, Pace, package_of},
     film::Film,
     pictures::{self, PictureFiles},
     rtsp,
@@ -34,6 +34,21 @@ impl Setup {
         }
     }
 
+    /// The elements that the camera is captured with, beside decoders; one that is not installed with the package that brings
+    /// it. The camera is not opened.
+    #[must_use]
+    pub fn elements(&self) -> String {
+        if let Err(error) = gst::init() {
+            return format!("GStreamer does not start: {error}");
+        }
+        let elements = self.location.elements().iter().chain(&draft::ELEMENTS);
+        let told = elements.map(|name| match gst::ElementFactory::find(name) {
+            Some(_) => (*name).to_owned(),
+            None => missing(name),
+        });
+        told.collect::<Vec<_>>().join(", ")
+    }
+
     /// What decodes what the camera may send, by codec: the elements that are installed here, in the order in which they
     /// are tried; without any, the package that brings one. The camera is not opened.
     #[must_use]
@@ -44,8 +59,7 @@ impl Setup {
         let found = |codec: &Codec| {
             let elements = self.decoders.candidates(*codec);
             let text = if elements.is_empty() {
-                let missing = self.decoders.fallback(*codec);
-                format!("{missing} is missing: install {}", package_of(missing))
+                missing(self.decoders.fallback(*codec))
             } else {
                 elements.join(", else ")
             };
@@ -58,6 +72,10 @@ impl Setup {
         let file = self.settings.credentials_file.as_deref();
         Ok(file.map(Credentials::read).transpose()?)
     }
+}
+
+fn missing(element: &str) -> String {
+    format!("{element} is missing: install {}", package_of(element))
 }
 
 /// With the defaults of all settings.

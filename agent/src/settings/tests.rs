@@ -212,3 +212,26 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn the_elements_of_each_camera_are_told_and_the_package_of_what_is_missing() {
+    let file = "agent = \"gate\"
+        [[camera]]
+        id = \"1\"
+        source = \"rtsp://gate/1\"
+        [[camera]]
+        id = \"2\"
+        source = \"/dev/video0\"
+        decoder = \"nvh264dec\"
+    ";
+    let told = load_file(file, &[]).unwrap().to_string();
+    for line in [
+        "camera 1: captured with rtspsrc, rtph264depay, ",
+        "camera 1: H.265 by ",
+        "camera 2: captured with v4l2src, capsfilter, videoconvertscale, jpegenc, appsink\n",
+        "camera 2: H.264 by nvh264dec is missing: install gstreamer1.0-plugins-bad\n",
+        "camera 2: JPEG by jpegdec\n",
+    ] {
+        assert!(told.contains(line), "{told}");
+    }
+}

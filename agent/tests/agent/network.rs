@@ -3,7 +3,8 @@
 use std::{
     fs::{self, Permissions},
     os::unix::fs::PermissionsExt,
-    time::Duration,
+    sync::atomic::Ordering,
+    time::{Duration, Instant},
 };
 
 use airside_agent::capture::{
@@ -198,4 +199,72 @@ async fn a_microphone_is_no_camera() {
     let error = failure(microphone.address()).await;
     assert!(matches!(error, Error::NoTransport { .. }), "{error:?}");
     assert!(error.to_string().contains("offers no video"), "{error}");
+}
+
+#[tokio::test]
+async fn a_frozen_camera_is_noticed_within_the_stall_though_its_connection_lives() {
+    let (camera, frozen) = RtspServer::that_freezes(rtsp::H264);
+    let mut pictures = open(camera.address(), FORMAT).unwrap();
+    take(&mut *pictures, 3).await.unwrap();
+    frozen.store(true, Ordering::Relaxed);
+    // What was under way still comes.
+    let mut last = Instant::now();
+    let error = loop {
+        match pictures.next().await {
+            Ok(_) => last = Instant::now(),
+            Err(error) => break error,
+        }
+    };
+    let took = last.elapsed();
+    assert!(matches!(error, Error::Stalled { .. }), "{error:?}");
+    let stall = FORMAT.stall;
+    assert!(
+        (stall..stall + Duration::from_secs(1)).contains(&took),
+        "{took:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_camera_whose_keyframe_never_comes_is_given_up() {
+    let camera = RtspServer::start(rtsp::NO_KEYFRAMES);
+    // Who comes first sees the only one.
+    let mut first = open(camera.address(), FORMAT).unwrap();
+    take(&mut *first, 1).await.unwrap();
+    let error = failure(camera.address()).await;
+    assert!(
+        matches!(error, Error::Damaged { .. } | Error::Stalled { .. }),
+        "{error:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_camera_that_changes_its_size_goes_on() {
+    let camera = RtspServer::start(rtsp::GROWING);
+    let mut pictures = open(camera.address(), FORMAT).unwrap();
+    // Ten of its first second, and then those of another size.
+    let taken = take(&mut *pictures, 25).await.unwrap();
+    assert!(
+        taken
+            .iter()
+            .all(|picture| size(&picture.jpeg) == (160, 120))
+    );
+}
+
+#[tokio::test]
+async fn a_camera_of_few_pictures_is_not_taken_for_a_frozen_one() {
+    let camera = RtspServer::start(rtsp::MJPEG);
+    let format = Format {
+        fps: 1.0,
+        stall: Duration::from_millis(500),
+        ..FORMAT
+    };
+    let mut pictures = open(camera.address(), format).unwrap();
+    take(&mut *pictures, 3).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_camera_that_ends_its_stream_has_failed() {
+    let camera = RtspServer::start(rtsp::ENDING);
+    let error = failure(camera.address()).await;
+    assert!(matches!(error, Error::Ended { .. }), "{error:?}");
 }

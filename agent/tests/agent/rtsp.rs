@@ -1,6 +1,12 @@
 //! An RTSP camera within the test, on a GLib main context of its own.
 
-use std::thread::JoinHandle;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread::JoinHandle,
+};
 
 use gstreamer::{self as gst, glib};
 use gstreamer_rtsp_server::{
@@ -15,6 +21,15 @@ pub(crate) const H264: &str = "x264enc tune=zerolatency speed-preset=ultrafast k
 pub(crate) const H265: &str =
     "x265enc tune=zerolatency speed-preset=ultrafast key-int-max=15 ! rtph265pay name=pay0 pt=96";
 pub(crate) const MJPEG: &str = "jpegenc ! rtpjpegpay name=pay0 pt=26";
+/// A keyframe at the very beginning and never again.
+pub(crate) const NO_KEYFRAMES: &str = "x264enc tune=zerolatency speed-preset=ultrafast key-int-max=100000 option-string=scenecut=0 \
+     ! rtph264pay name=pay0 pt=96";
+/// A camera whose pictures are larger after its first second.
+pub(crate) const GROWING: &str = "identity eos-after=15 ! concat name=c ! x264enc tune=zerolatency speed-preset=ultrafast \
+     key-int-max=15 ! rtph264pay config-interval=-1 name=pay0 pt=96 \
+     videotestsrc is-live=true ! video/x-raw,format=I420,width=640,height=480,framerate=15/1 ! c.";
+/// A camera that ends its stream.
+pub(crate) const ENDING: &str = "identity eos-after=8 ! x264enc tune=zerolatency speed-preset=ultrafast ! rtph264pay name=pay0 pt=96";
 /// A codec that the agent does not take.
 pub(crate) const VP8: &str = "vp8enc deadline=1 ! rtpvp8pay name=pay0 pt=96";
 
@@ -33,6 +48,26 @@ impl RtspServer {
     /// A camera with this encoder.
     pub(crate) fn start(encoder: &str) -> Self {
         Self::start_on(0, encoder)
+    }
+
+    /// A camera that sends nothing more once the switch is set, though its connections live.
+    pub(crate) fn that_freezes(encoder: &str) -> (Self, Arc<AtomicBool>) {
+        let factory = factory(encoder);
+        let frozen = Arc::<AtomicBool>::default();
+        let switch = Arc::clone(&frozen);
+        factory.connect_media_configure(move |_, media| {
+            let frozen = Arc::clone(&switch);
+            let element = media.element();
+            let payloader = element.downcast_ref::<gst::Bin>().unwrap().by_name("pay0");
+            let entry = payloader.unwrap().static_pad("sink").unwrap();
+            entry.add_probe(gst::PadProbeType::BUFFER, move |_, _| {
+                match frozen.load(Ordering::Relaxed) {
+                    true => gst::PadProbeReturn::Handled,
+                    false => gst::PadProbeReturn::Ok,
+                }
+            });
+        });
+        (Self::run(0, &factory, None), frozen)
     }
 
     /// A camera on `port`.
