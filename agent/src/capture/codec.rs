@@ -235,6 +235,10 @@ fn add_one(
         if decoder.has_property("max-threads") {
             decoder.set_property("max-threads", 1);
         }
+        // What libav makes up before the first keyframe is no picture of anything.
+        if decoder.has_property("output-corrupt") {
+            decoder.set_property("output-corrupt", false);
+        }
         pipeline.add(&decoder)?;
         return Ok((decoder.clone(), decoder));
     }
