@@ -9,7 +9,7 @@ PROFILE ?= dev
 BIN := target/$(if $(filter dev,$(PROFILE)),debug,$(PROFILE))
 CARGO_FLAGS := --locked --profile $(PROFILE)
 
-.PHONY: help setup build models demo run test test-chaos lint bench conformance clean
+.PHONY: help setup build models demo run test test-chaos test-reconnects lint bench conformance clean
 
 help: ## List the targets
 	@grep -hE '^[a-z0-9_%-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 26
@@ -47,6 +47,9 @@ conformance: setup ## Ask a running istiod what every rule means, or CASES=istio
 
 test-chaos: build models ## Kills, cuts, disks and clocks for long: 100 kills, ten minutes without a line; half an hour
 	AIRSIDE_TEST_ENDURANCE=long cargo test -p airside-tests --test system $(CARGO_FLAGS) faults -- --nocapture
+
+test-reconnects: setup ## A thousand reconnects of each kind of camera leave nothing behind; ten minutes
+	AIRSIDE_TEST_ENDURANCE=long cargo test -p airside-agent --test endurance $(CARGO_FLAGS) -- --nocapture
 
 # The agent's Debian package, and its tests in an emulated machine and under qemu-user (docs/testing.md).
 

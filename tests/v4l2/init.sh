@@ -66,6 +66,14 @@ brightness=$(v4l2-ctl -d "/dev/v4l/by-id/$(ls /dev/v4l/by-id | head -n 1)" -C br
 say "the control is set by its name"
 await "a control that does not exist is told with those that do" is 3 "control 'sharpnes': there is none; it has brightness"
 
+# While both are in use.
+airside-agent discover --timeout 1s >/tmp/discovered || fail "discover fails"
+for name in $(ls /dev/v4l/by-id); do
+    grep -q "^source = \"/dev/v4l/by-id/$name\"" /tmp/discovered || fail "not discovered: $name: $(cat /tmp/discovered)"
+done
+grep -q "^#   [A-Z0-9]* [0-9]*x[0-9]*, .* a second" /tmp/discovered || fail "no modes: $(cat /tmp/discovered)"
+say "discover lists both devices with what they offer"
+
 twice=$(sort /tmp/frames | uniq -d | wc -l)
 [ "$twice" = 0 ] || fail "$twice frames came twice"
 
