@@ -1,6 +1,6 @@
 //! Cameras that are opened again and again, as an agent does for years: threads, files and memory stay what they are.
 //!
-//! A process of its own, because it is measured. `AIRSIDE_TEST_ENDURANCE=long` opens a real RTSP camera a thousand times, and
+//! A process of its own, because it is measured, and the RTSP cameras are another. `AIRSIDE_TEST_ENDURANCE=long` opens a real RTSP camera a thousand times, and
 //! every other kind as often.
 
 #![allow(
@@ -16,6 +16,8 @@ mod rtsp;
 
 use std::{
     env, fs,
+    io::{self, BufRead as _, BufReader, Read as _},
+    process::{Child, ChildStdout, Command, Stdio},
     time::{Duration, Instant},
 };
 
@@ -32,6 +34,51 @@ const FORMAT: Format = Format {
     masks: Vec::new(),
     luma: LumaWanted::None,
 };
+
+/// Names the encoder in the environment of a process that is to be a camera.
+const CAMERA: &str = "AIRSIDE_TEST_CAMERA";
+
+/// An RTSP camera in a process of its own: this program, told to be one.
+struct Camera {
+    process: Child,
+    /// Kept open: the other process has a last word.
+    _output: BufReader<ChildStdout>,
+    address: String,
+}
+
+impl Camera {
+    fn start(encoder: &str) -> Self {
+        let mut process = Command::new(env::current_exe().unwrap())
+            .arg("--nocapture")
+            .env(CAMERA, encoder)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut output = BufReader::new(process.stdout.take().unwrap());
+        let mut lines = output.by_ref().lines().map(Result::unwrap);
+        let address = lines.find(|line| line.starts_with("rtsp://"));
+        Self {
+            process,
+            _output: output,
+            address: address.expect("the camera tells its address"),
+        }
+    }
+
+    /// What the other process does: it is a camera until it is told to end.
+    fn be(encoder: &str) {
+        let server = RtspServer::start(encoder);
+        println!("\n{}", server.address());
+        io::stdin().read_to_end(&mut Vec::new()).unwrap();
+    }
+}
+
+impl Drop for Camera {
+    fn drop(&mut self) {
+        drop(self.process.stdin.take());
+        self.process.wait().unwrap();
+    }
+}
 
 /// What this process has.
 #[derive(Clone, Copy, Debug)]
@@ -143,6 +190,9 @@ async fn settled(before: Usage) -> Usage {
 
 #[tokio::test]
 async fn a_thousand_reconnects_leave_nothing_behind() {
+    if let Ok(encoder) = env::var(CAMERA) {
+        return Camera::be(&encoder);
+    }
     let long = env::var("AIRSIDE_TEST_ENDURANCE").is_ok_and(|how| how == "long");
     let times = |short| if long { 1000 } else { short };
     let folder = tempfile::tempdir().unwrap();
@@ -152,22 +202,14 @@ async fn a_thousand_reconnects_leave_nothing_behind() {
         [b"\0\0\0\x18ftypisom\0\0\0\0isomisom", &[0x55; 4096][..]].concat(),
     )
     .unwrap();
-    let closed = RtspServer::start(rtsp::H264);
-    let refused = closed.address();
-    drop(closed);
+    let refused = Camera::start(rtsp::H264).address.clone();
     reconnect("a camera that refuses", &refused, times(400), End::Fails).await;
     let broken = broken.to_str().unwrap();
     reconnect("a broken film", broken, times(400), End::Fails).await;
     reconnect("a pattern", "test://", times(100), End::Closed).await;
-    let camera = RtspServer::start(rtsp::H264);
-    reconnect("an RTSP camera", &camera.address(), times(40), End::Closed).await;
-    let camera = RtspServer::start(rtsp::ENDING);
+    let camera = Camera::start(rtsp::H264);
+    reconnect("an RTSP camera", &camera.address, times(40), End::Closed).await;
+    let camera = Camera::start(rtsp::ENDING);
     let times = if long { 200 } else { 5 };
-    reconnect(
-        "an RTSP camera that ends",
-        &camera.address(),
-        times,
-        End::Ends,
-    )
-    .await;
+    reconnect("one that ends", &camera.address, times, End::Ends).await;
 }
