@@ -13,6 +13,7 @@
 
 pub mod faces;
 pub mod motion;
+pub mod place;
 pub mod preview;
 mod rolls;
 mod selective;

@@ -146,14 +146,14 @@ mod tests {
 
     use super::{
         search::{
-            Answer, Finder, Place, Shared,
+            Answer, Finder, Shared,
             tests::{nobody, people},
         },
         *,
     };
     use crate::{
         capture::Luma,
-        gate::{self, settings::Mode},
+        gate::{self, place::Place, settings::Mode},
     };
 
     /// Notes what is offered, and answers what it is told to.

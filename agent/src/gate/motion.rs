@@ -8,7 +8,7 @@ use airside_imaging::{
     motion::{self, Seen, Sensitivity},
 };
 
-use super::{Sight, Watch, faces::search::Place, settings::Settings};
+use super::{Sight, Watch, place::Place, settings::Settings};
 use crate::{area::Polygon, capture::Picture};
 
 /// Watches for motion. A picture whose brightness is not known matters: better one too many than one too few.

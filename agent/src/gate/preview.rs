@@ -10,8 +10,9 @@ use bytes::Bytes;
 
 use super::{
     Gate,
-    faces::search::{Answer, Finder, Look, Place},
+    faces::search::{Answer, Finder, Look},
     motion::Motion,
+    place::Place,
     settings::{Mode, Settings},
 };
 use crate::{

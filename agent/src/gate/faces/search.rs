@@ -12,31 +12,14 @@ use std::{
 };
 
 use airside_core::Timestamp;
-use airside_imaging::{Grey, Rect, cut_grey};
+use airside_imaging::{Grey, cut_grey};
 use airside_vision::Cascade;
 
-use crate::area::Polygon;
+use crate::{area::Polygon, gate::place::Place};
 
 /// Longer side in pixels at which pictures are searched: a face of a twenty-fourth of the width (54 of 1280 pixels) is as large
 /// as the smallest that the cascade sees.
 const LONG_SIDE: f32 = 960.0;
-/// Share of the picture by which a place where something moves is widened on each side: of a head before a wall of its colour
-/// only a part differs, and the cascade wants to see some of what is around a face.
-const AROUND: f32 = 0.06;
-
-/// A part of a picture, as shares of its width and height.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Place {
-    /// Left edge.
-    pub left: f32,
-    /// Upper edge.
-    pub top: f32,
-    /// Right edge.
-    pub right: f32,
-    /// Lower edge.
-    pub bottom: f32,
-}
-
 /// A picture to be searched.
 #[derive(Clone, Debug)]
 pub struct Look {
@@ -64,69 +47,6 @@ pub trait Search: Send {
 
     /// What was answered since the last call, the oldest first.
     fn answers(&mut self) -> Vec<Answer>;
-}
-
-impl Place {
-    const ALL: Self = Self {
-        left: 0.0,
-        top: 0.0,
-        right: 1.0,
-        bottom: 1.0,
-    };
-
-    /// That of these pixels of a picture of `width` × `height`.
-    #[must_use]
-    pub fn of(rect: Rect, width: u32, height: u32) -> Self {
-        let (width, height) = (width as f32, height as f32);
-        Self {
-            left: rect.x as f32 / width,
-            top: rect.y as f32 / height,
-            right: (rect.x + rect.width) as f32 / width,
-            bottom: (rect.y + rect.height) as f32 / height,
-        }
-    }
-
-    /// Its pixels in a picture of `width` × `height`.
-    #[must_use]
-    pub fn pixels(&self, width: u32, height: u32) -> Option<Rect> {
-        let (columns, rows) = (width as f32, height as f32);
-        let corners = [
-            self.left * columns,
-            self.top * rows,
-            self.right * columns,
-            self.bottom * rows,
-        ];
-        Rect::inside(corners, width, height)
-    }
-
-    fn middle(&self) -> [f32; 2] {
-        [
-            f32::midpoint(self.left, self.right),
-            f32::midpoint(self.top, self.bottom),
-        ]
-    }
-
-    fn widened(&self) -> Self {
-        Self {
-            left: (self.left - AROUND).max(0.0),
-            top: (self.top - AROUND).max(0.0),
-            right: (self.right + AROUND).min(1.0),
-            bottom: (self.bottom + AROUND).min(1.0),
-        }
-    }
-
-    fn with(&self, other: &Self) -> Self {
-        Self {
-            left: self.left.min(other.left),
-            top: self.top.min(other.top),
-            right: self.right.max(other.right),
-            bottom: self.bottom.max(other.bottom),
-        }
-    }
-
-    fn holds(&self, [x, y]: [f32; 2]) -> bool {
-        (self.left..=self.right).contains(&x) && (self.top..=self.bottom).contains(&y)
-    }
 }
 
 /// Finds the faces that count.
