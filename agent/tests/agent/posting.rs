@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use airside_runtime::{Server, Service};
+use airside_runtime::{Server, Service, Tls};
 use axum::{Router, routing::post};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 use super::{harness::Agent, tape::Tape};
 
-type Posts = Arc<Mutex<Vec<(HeaderMap, Value)>>>;
+pub(crate) type Posts = Arc<Mutex<Vec<(HeaderMap, Value)>>>;
 
 #[derive(clap::Parser)]
 struct Flags {
@@ -25,6 +25,14 @@ struct Flags {
 
 /// A destination that answers the n-th post as `answer` says.
 async fn destination(
+    answer: impl Fn(usize) -> u16 + Clone + Send + Sync + 'static,
+) -> (SocketAddr, Posts) {
+    destination_by(None, answer).await
+}
+
+/// The same, by TLS if that is given.
+pub(crate) async fn destination_by(
+    tls: Option<Tls>,
     answer: impl Fn(usize) -> u16 + Clone + Send + Sync + 'static,
 ) -> (SocketAddr, Posts) {
     let posts = Posts::default();
@@ -38,6 +46,7 @@ async fn destination(
     let server = server.unwrap_or_else(|error| panic!("{error}")).server;
     let routes = Router::new().route("/frame", post(take));
     let bound = Service::new("Collector", &server)
+        .tls(tls)
         .rest(routes)
         .bind()
         .await

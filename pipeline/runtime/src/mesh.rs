@@ -1,6 +1,6 @@
 //! Calls to other services. They are addressed by host name only; where the mesh's proxy is, is configuration:
 //! nothing in a cluster (the sidecar intercepts), an egress address in the local mesh. Retries are the mesh's. `https` addresses,
-//! of gateways and of collectors across a line that nobody guards, are reached by [`tls`](crate::tls).
+//! of gateways and of collectors across a line that nobody guards, are reached by [`tls`].
 
 mod addresses;
 mod connect;

@@ -9,7 +9,7 @@ pub(super) fn reason(error: &io::Error) -> String {
     match error.get_ref().and_then(|inner| inner.downcast_ref()) {
         Some(error) => of_tls(error),
         None if error.kind() == io::ErrorKind::UnexpectedEof => {
-            "the peer hangs up instead of shaking hands".to_owned()
+            "the peer hangs up instead of shaking hands; it may want a certificate".to_owned()
         }
         None => error.to_string(),
     }
