@@ -133,7 +133,7 @@ impl Mesh {
     /// # Errors
     /// There is not.
     pub async fn reach(&self, origin: &Uri) -> Result<(), ConnectError> {
-        self.speaking(Protocol::Http2).call(origin.clone()).await?;
+        self.speaking(Protocol::Any).call(origin.clone()).await?;
         Ok(())
     }
 

@@ -110,6 +110,8 @@ struct Inner {
 pub(crate) enum Protocol {
     Http1,
     Http2,
+    /// Either, as the peer likes.
+    Any,
 }
 
 impl Client {
@@ -221,7 +223,7 @@ impl Client {
         };
         let config = Arc::clone(&self.0.config.lock().unwrap_or_else(PoisonError::into_inner));
         let mut config = ClientConfig::clone(&config);
-        config.alpn_protocols = vec![protocol.name().to_vec()];
+        config.alpn_protocols = protocol.names();
         let connector = TlsConnector::from(Arc::new(config));
         match tokio::time::timeout(HANDSHAKE_TIMEOUT, connector.connect(name, stream)).await {
             Ok(Ok(stream)) => Ok(stream),
@@ -238,10 +240,12 @@ impl fmt::Debug for Client {
 }
 
 impl Protocol {
-    fn name(self) -> &'static [u8] {
+    fn names(self) -> Vec<Vec<u8>> {
+        let (http1, http2) = (b"http/1.1".to_vec(), b"h2".to_vec());
         match self {
-            Self::Http1 => b"http/1.1",
-            Self::Http2 => b"h2",
+            Self::Http1 => vec![http1],
+            Self::Http2 => vec![http2],
+            Self::Any => vec![http2, http1],
         }
     }
 }
