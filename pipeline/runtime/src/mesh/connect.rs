@@ -141,7 +141,9 @@ impl Service<Uri> for Connector {
 mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
+    use rustls::{ServerConfig, crypto::ring, pki_types::PrivateKeyDer};
     use tokio::net::TcpListener;
+    use tokio_rustls::TlsAcceptor;
 
     use super::super::Mesh;
     use super::*;
@@ -177,5 +179,40 @@ mod tests {
             lost.starts_with("the name 'collector' cannot be resolved"),
             "{lost}"
         );
+    }
+
+    #[tokio::test]
+    async fn somebody_is_there_whatever_protocol_he_speaks() {
+        let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let ca = folder.path().join("ca.pem");
+        std::fs::write(&ca, made.cert.pem()).unwrap();
+        let key = PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
+        let provider = Arc::new(ring::default_provider());
+        let mut config = ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![made.cert.der().clone()], key)
+            .unwrap();
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        let acceptor = TlsAcceptor::from(Arc::new(config));
+        let host = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = host.local_addr().unwrap().port();
+        let trusting = tls::Files {
+            ca: Some(ca),
+            ..tls::Files::default()
+        };
+        let mesh = Mesh::new(None).with_tls(tls::Client::new(trusting).unwrap());
+        let origin: Uri = format!("https://localhost:{port}").parse().unwrap();
+        let (reached, _) = tokio::join!(mesh.reach(&origin), async {
+            acceptor.accept(host.accept().await.unwrap().0).await
+        });
+        reached.unwrap();
+        let (reached, _) = tokio::join!(mesh.speaking(Protocol::Http2).connect(origin), async {
+            acceptor.accept(host.accept().await.unwrap().0).await
+        });
+        let refused = reached.err().unwrap().to_string();
+        assert!(refused.contains("does not speak the protocol"), "{refused}");
     }
 }
