@@ -85,6 +85,11 @@ pub fn print_distribution(title: &str, values: &[f64], goal: Goal) {
     println!("  p99 {p99:.1}{}", goal.verdict(p99));
 }
 
+/// Prints one figure, and whether it is as wanted.
+pub fn print_verdict(what: &str, figure: f64, goal: Goal) {
+    println!("  {what} {figure:.2}{}", goal.verdict(figure));
+}
+
 /// The value within which this share of the values are.
 #[must_use]
 pub fn quantile(values: &[f64], share: f64) -> f64 {
@@ -95,7 +100,9 @@ pub fn quantile(values: &[f64], share: f64) -> f64 {
     value.copied().unwrap_or(f64::NAN)
 }
 
-fn median(mut values: Vec<f64>) -> f64 {
+/// The middle one of the values.
+#[must_use]
+pub fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
 }
