@@ -20,8 +20,8 @@ use super::{
     reel::{FPS, Reel},
 };
 
-/// Time for what has piled up while a line was bad, on a busy machine.
-const DELIVERED_WITHIN: Duration = Duration::from_secs(90);
+/// Time for the next of the frames that have piled up while a line was bad: to see that it is good again, on a busy machine.
+const STEP_WITHIN: Duration = Duration::from_secs(90);
 /// Time for the agent to capture what it should, beside the pictures' own: a camera that failed often is opened every half minute.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// Time for an agent to see that its disk fails or works again: it looks every second.
@@ -151,15 +151,16 @@ impl Checkpoint {
 
     /// Waits until every frame has its outcome.
     pub(super) async fn delivered(&self) -> Result<Ledger> {
-        eventually(
-            "every frame has its outcome",
-            DELIVERED_WITHIN,
-            async || {
+        let mut ledger = self.ledger().await?;
+        while ledger.spooled > 0 {
+            let before = ledger.spooled;
+            ledger = eventually("more frames have outcomes", STEP_WITHIN, async || {
                 let ledger = self.ledger().await?;
-                Ok((ledger.spooled == 0).then_some(ledger))
-            },
-        )
-        .await
+                Ok((ledger.spooled < before).then_some(ledger))
+            })
+            .await?;
+        }
+        Ok(ledger)
     }
 
     /// Plays the film on until nobody is before the camera, and makes sure that nobody was lost or counted twice.
