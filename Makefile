@@ -45,7 +45,7 @@ bench: setup ## Measure against bare limits in the same run; prints tables of ra
 conformance: setup ## Ask a running istiod what every rule means, or CASES=istio/timeout alone, and compare
 	cargo run -q -p airside-conformance $(CARGO_FLAGS) -- --only "$(CASES)"
 
-test-chaos: build models ## Kills, cuts, disks and clocks for long: 100 kills, ten minutes without a line; half an hour
+test-chaos: build models ## Kills, cuts, disks and clocks for long: 100 kills, ten minutes without a line; 40 minutes
 	AIRSIDE_TEST_ENDURANCE=long cargo test -p airside-tests --test system $(CARGO_FLAGS) faults -- --nocapture
 
 test-reconnects: setup ## A thousand reconnects of each kind of camera leave nothing behind; ten minutes
