@@ -49,6 +49,7 @@ pub use self::{
     error::{Cause, Error},
     film::play_once,
     location::{InvalidLocation, Location},
+    rtsp::reported_time,
     setup::Setup,
 };
 

@@ -16,13 +16,15 @@ mod files;
 mod inner;
 mod keeper;
 mod open;
+#[cfg(test)]
+mod reorder;
 mod sending;
 #[cfg(test)]
 mod tests;
 
 use std::{
     path::Path,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::AtomicBool},
 };
 
 use airside_core::{FrameId, Timestamp};
@@ -60,6 +62,8 @@ pub struct Outbox {
     disk: Option<Arc<Disk>>,
     clock: Arc<Clock>,
     room: watch::Sender<bool>,
+    /// Whether backlog is being read.
+    reading: AtomicBool,
     keeper: Mutex<Option<Keeper>>,
 }
 
@@ -77,6 +81,7 @@ impl Outbox {
             disk: disk.map(Arc::new),
             clock,
             room: watch::Sender::new(true),
+            reading: AtomicBool::new(false),
             keeper: Mutex::default(),
         }
     }

@@ -2,6 +2,8 @@
 
 mod clock;
 
+pub use self::clock::reported as reported_time;
+
 use std::{fmt, sync::Arc, time::Duration};
 
 use gstreamer::{self as gst, prelude::*};

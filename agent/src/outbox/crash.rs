@@ -80,15 +80,17 @@ pub(super) fn assert_balance(outbox: &Outbox) -> Ledger {
 }
 
 /// A spool whose changes are recorded, and how the ledger stood after how many of them.
-struct Tape {
-    folder: tempfile::TempDir,
-    outbox: Arc<Outbox>,
-    changes: Arc<Mutex<Vec<Change>>>,
+pub(super) struct Tape {
+    pub(super) folder: tempfile::TempDir,
+    pub(super) outbox: Arc<Outbox>,
+    pub(super) changes: Arc<Mutex<Vec<Change>>>,
     stands: Vec<(usize, Ledger)>,
+    /// The single frames after so many changes, and whether the disk had been told to keep everything by then.
+    pub(super) frames: Vec<(usize, bool, History)>,
 }
 
 impl Tape {
-    fn new(size: usize) -> Self {
+    pub(super) fn new(size: usize) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let changes = Arc::<Mutex<Vec<Change>>>::default();
         let record = Arc::clone(&changes);
@@ -107,11 +109,14 @@ impl Tape {
             outbox,
             changes,
             stands: vec![(begun, Ledger::default())],
+            frames: vec![(begun, true, History::default())],
         }
     }
 
-    fn note(&mut self) {
+    fn note(&mut self, kept: bool) {
         let changes = self.changes.lock().unwrap().len();
+        let (_, _, history) = self.outbox.history();
+        self.frames.push((changes, kept, history));
         self.stands.push((changes, assert_balance(&self.outbox)));
     }
 
@@ -163,6 +168,7 @@ fn make(disk: &Path, change: &Change, length: usize) {
             let bytes = &bytes[..length.min(bytes.len())];
             file.unwrap().write_all_at(bytes, *offset).unwrap();
         }
+        Change::Sync(_) => {}
         _ if length == 0 => {}
         Change::Create(name) => drop(fs::File::create(disk.join(name)).unwrap()),
         Change::Cut(name, length) => {
@@ -211,7 +217,7 @@ fn assert_survives(disk: &Path, before: Ledger, after: Ledger) {
 const SMALL: usize = 64 << 10;
 
 #[derive(Clone, Copy, Debug)]
-enum Step {
+pub(super) enum Step {
     Append,
     Gate(u64),
     Overrun(u64),
@@ -221,7 +227,7 @@ enum Step {
     LookAfter,
 }
 
-fn step() -> impl Strategy<Value = Step> {
+pub(super) fn step() -> impl Strategy<Value = Step> {
     let outcome = prop::sample::select(vec![
         Outcome::Recorded,
         Outcome::Deferred,
@@ -239,7 +245,7 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-fn run(tape: &mut Tape, steps: Vec<Step>) {
+pub(super) fn run(tape: &mut Tape, steps: Vec<Step>) {
     let mut sequence = 0;
     let mut sent = Vec::new();
     for step in steps {
@@ -260,7 +266,7 @@ fn run(tape: &mut Tape, steps: Vec<Step>) {
             Step::Restore => outbox.restore(),
             Step::LookAfter => outbox.look_after(),
         }
-        tape.note();
+        tape.note(matches!(step, Step::LookAfter));
     }
 }
 

@@ -164,7 +164,7 @@ fn what_waited_too_long_is_shed_whatever_time_it_bears() {
 #[test]
 fn a_disk_that_fails_is_reported_and_used_again_when_it_works() {
     let folder = tempfile::tempdir().unwrap();
-    let broken = Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let broken = Arc::new(AtomicBool::new(false));
     let its = Arc::clone(&broken);
     let watch = move |_: &Change| match its.load(Ordering::SeqCst) {
         true => Err(io::ErrorKind::ReadOnlyFilesystem.into()),
@@ -197,7 +197,7 @@ fn a_disk_that_cannot_be_written_at_the_start_is_taken_over_later() {
     let first = open(folder.path());
     fill(&first, 1..=5);
     drop(first);
-    let broken = Arc::new(std::sync::atomic::AtomicBool::new(true));
+    let broken = Arc::new(AtomicBool::new(true));
     let its = Arc::clone(&broken);
     let watch = move |_: &Change| match its.load(Ordering::SeqCst) {
         true => Err(io::ErrorKind::ReadOnlyFilesystem.into()),

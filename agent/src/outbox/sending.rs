@@ -1,6 +1,7 @@
-//! Out of the outbox: which frame goes next, from memory or read from the disk.
+//! Out of the outbox: which frame goes next. Backlog is read from the disk ahead of its turn, and elsewhere: whoever waits for a
+//! frame may stop waiting at any time, and what was read is there for the next who asks.
 
-use std::sync::Arc;
+use std::sync::{Arc, atomic::Ordering};
 
 use tokio::time::Instant;
 
@@ -8,11 +9,7 @@ use super::Outbox;
 use crate::{
     frame::Frame,
     ledger::{DropReason, Fate, history::Age},
-    spool::{
-        Lane,
-        lanes::{Held, Place},
-        segments::Unreadable,
-    },
+    spool::{Lane, lanes::Place, segments::Unreadable},
 };
 
 /// The lanes that may be sent from.
@@ -24,23 +21,30 @@ pub struct Lanes {
     pub backlog_from: Option<Instant>,
 }
 
-/// A frame that was taken to be sent; dropped before it could be, it goes back.
-struct Taken<'a> {
-    outbox: &'a Outbox,
-    age: Age,
-    sent: bool,
+/// What was found to send.
+struct Taken {
+    /// The next frame, if it is in memory; it is in flight.
+    frame: Option<(Lane, Frame)>,
+    /// What is to be read for those that follow.
+    unread: Vec<(Age, Place)>,
 }
+
+/// Backlog is being read until this is dropped.
+struct Reading(Arc<Outbox>);
 
 impl Outbox {
     /// Waits for a frame that may be sent; it is in flight from then on. Cancelling the wait takes nothing.
-    pub async fn next(&self, lanes: Lanes) -> (Lane, Frame) {
+    pub async fn next(self: &Arc<Self>, lanes: Lanes) -> (Lane, Frame) {
         loop {
             let changed = self.changed.notified();
-            if let Some((lane, age, held)) = self.take(lanes) {
-                if let Some(frame) = self.fetch(age, held).await {
-                    return (lane, frame);
-                }
-                continue;
+            let Taken { frame, unread } = self.take(lanes);
+            if !unread.is_empty() && !self.reading.swap(true, Ordering::AcqRel) {
+                let reading = Reading(Arc::clone(self));
+                // It ends by itself, whoever waits.
+                drop(tokio::task::spawn_blocking(move || reading.0.read(unread)));
+            }
+            if let Some(frame) = frame {
+                return frame;
             }
             match lanes.backlog_from.filter(|from| *from > Instant::now()) {
                 Some(from) => tokio::select! {
@@ -55,60 +59,50 @@ impl Outbox {
     /// A frame that may be sent now. Reads it from the disk, if it is only there.
     pub fn try_next(&self, lanes: Lanes) -> Option<(Lane, Frame)> {
         loop {
-            let (lane, age, held) = self.take(lanes)?;
-            let frame = match (held.frame, held.place) {
-                (Some(frame), _) => Some(*frame),
-                (None, place) => {
-                    let place = place?;
-                    let read = self.disk.as_ref()?.segments.read(age, place);
-                    self.book_read(age, place, read)
-                }
-            };
-            if let Some(frame) = frame {
-                return Some((lane, frame));
+            let Taken { frame, unread } = self.take(lanes);
+            if frame.is_some() || unread.is_empty() {
+                return frame;
             }
+            self.read(unread);
         }
     }
 
-    fn take(&self, lanes: Lanes) -> Option<(Lane, Age, Held)> {
+    fn take(&self, lanes: Lanes) -> Taken {
+        let mut taken = Taken {
+            frame: None,
+            unread: Vec::new(),
+        };
         let mut inner = self.lock();
         if inner.closed {
-            return None;
+            return taken;
         }
         let live = lanes.live.then(|| inner.lanes.next(Lane::Live)).flatten();
-        if let Some((age, held)) = live {
-            return Some((Lane::Live, age, held));
+        taken.frame = live.map(|frame| (Lane::Live, frame));
+        let backlog_may_go = lanes
+            .backlog_from
+            .is_some_and(|from| from <= Instant::now());
+        if taken.frame.is_none() && backlog_may_go {
+            let backlog = inner.lanes.next(Lane::Backlog);
+            taken.frame = backlog.map(|frame| (Lane::Backlog, frame));
+            taken.unread = inner.lanes.ahead();
         }
-        lanes.backlog_from.filter(|from| *from <= Instant::now())?;
-        let (age, held) = inner.lanes.next(Lane::Backlog)?;
-        Some((Lane::Backlog, age, held))
+        taken
     }
 
-    /// The frame itself, from memory or disk; `None` if it is no longer there, which is booked.
-    async fn fetch(&self, age: Age, held: Held) -> Option<Frame> {
-        if let Some(frame) = held.frame {
-            return Some(*frame);
+    fn read(&self, unread: Vec<(Age, Place)>) {
+        let Some(disk) = &self.disk else { return };
+        for (age, place) in unread {
+            let read = disk.segments.read(age, place);
+            self.book_read(age, place, read);
+            self.changed.notify_one();
         }
-        let mut taken = Taken {
-            outbox: self,
-            age,
-            sent: false,
-        };
-        let (disk, place) = (Arc::clone(self.disk.as_ref()?), held.place?);
-        let read = tokio::task::spawn_blocking(move || disk.segments.read(age, place));
-        let frame = self.book_read(age, place, read.await.ok()?);
-        taken.sent = true;
-        frame
     }
 
-    /// A frame in flight was read. One that cannot be read is given up.
-    fn book_read(&self, age: Age, place: Place, read: Result<Frame, Unreadable>) -> Option<Frame> {
+    /// A frame was read. One that cannot be read is given up.
+    fn book_read(&self, age: Age, place: Place, read: Result<Frame, Unreadable>) {
         let mut inner = self.lock();
         let reason = match read {
-            Ok(frame) => {
-                inner.lanes.identify(age, &frame.id);
-                return Some(frame);
-            }
+            Ok(frame) => return inner.lanes.read(age, frame),
             Err(Unreadable::Gone) => DropReason::Lost,
             Err(Unreadable::Damaged) => DropReason::Corrupt,
         };
@@ -124,15 +118,12 @@ impl Outbox {
             }
             inner.files.release(held.place);
         }
-        None
     }
 }
 
-impl Drop for Taken<'_> {
+impl Drop for Reading {
     fn drop(&mut self) {
-        if !self.sent {
-            self.outbox.lock().lanes.put_back(self.age);
-            self.outbox.changed.notify_one();
-        }
+        self.0.reading.store(false, Ordering::Release);
+        self.0.changed.notify_one();
     }
 }

@@ -25,6 +25,8 @@ pub enum Change {
     Rename(String, String),
     /// A file goes away.
     Remove(String),
+    /// What was written to a file is to be on the disk before anything else is done.
+    Sync(String),
 }
 
 /// Sees each change before it is made; its error is taken for the disk's.
@@ -224,6 +226,7 @@ impl Handle {
     /// # Errors
     /// The disk's.
     pub fn sync(&self) -> io::Result<()> {
+        watch(self.watch.as_ref(), || Change::Sync(self.name.clone()))?;
         self.file.sync_data()
     }
 }

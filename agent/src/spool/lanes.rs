@@ -1,7 +1,7 @@
 //! The order in which frames are sent, and which of them are in memory.
 //!
 //! A frame is on disk, in memory, or both: what is live is in both, so that it is sent without reading it back; what has
-//! become backlog stays on disk alone. Frames that are in memory *only* (no disk, or it failed) are bounded.
+//! become backlog stays on disk alone until its turn comes near ([`ahead`](Lanes::ahead)). Frames that are in memory *only* (no disk, or it failed) are bounded.
 
 mod disk;
 mod fleeting;
@@ -42,8 +42,8 @@ struct InFlight {
     held: Held,
     lane: Lane,
     deferrals: u32,
-    /// Only what bears the whole identity is meant by an answer; `None` until the frame has been read.
-    id: Option<FrameId>,
+    /// Only what bears the whole identity is meant by an answer.
+    id: FrameId,
 }
 
 impl Lanes {
@@ -76,36 +76,40 @@ impl Lanes {
         self.held(age).is_some()
     }
 
-    /// The next frame to send from this lane. It is in flight from now on.
-    pub fn next(&mut self, lane: Lane) -> Option<(Age, Held)> {
-        let (deferrals, age, held) = match lane {
+    /// The next frame to send from this lane, if it is in memory. It is in flight from now on.
+    pub fn next(&mut self, lane: Lane) -> Option<Frame> {
+        let (deferrals, age, mut held) = match lane {
             Lane::Live => {
                 let (age, held) = self.live.pop_front()?;
                 (0, age, held)
             }
-            Lane::Backlog => match self.backlog.pop_first() {
-                Some((age, held)) => (0, age, held),
+            Lane::Backlog => match self.backlog.first_entry() {
+                Some(first) => {
+                    first.get().frame.as_ref()?;
+                    let (age, held) = first.remove_entry();
+                    (0, age, held)
+                }
                 None => {
-                    let ((deferrals, age), held) = self.deferred.pop_first()?;
+                    let first = self.deferred.first_entry()?;
+                    first.get().frame.as_ref()?;
+                    let ((deferrals, age), held) = first.remove_entry();
                     (deferrals, age, held)
                 }
             },
         };
+        // What is on disk is not needed in memory a second time.
+        let frame = match held.place {
+            Some(_) => held.frame.take(),
+            None => held.frame.clone(),
+        }?;
         let sent = InFlight {
-            id: held.frame.as_ref().map(|frame| frame.id.clone()),
-            held: held.clone().rest(),
+            id: frame.id.clone(),
+            held,
             lane,
             deferrals,
         };
         self.in_flight.insert(age, sent);
-        Some((age, held))
-    }
-
-    /// A frame in flight has been read: from now on it can be answered.
-    pub fn identify(&mut self, age: Age, id: &FrameId) {
-        if let Some(sent) = self.in_flight.get_mut(&age) {
-            sent.id = Some(id.clone());
-        }
+        Some(*frame)
     }
 
     /// Lets go of a frame in flight; says which lane it was sent from, and where it was. `None` if it is not in flight.
@@ -121,13 +125,6 @@ impl Lanes {
         let key = (sent.deferrals.saturating_add(1), (id.epoch, id.sequence));
         self.deferred.insert(key, sent.held);
         Some(sent.lane)
-    }
-
-    /// A frame that was taken was not sent after all.
-    pub fn put_back(&mut self, age: Age) {
-        if let Some(sent) = self.in_flight.remove(&age) {
-            self.queue(age, sent);
-        }
     }
 
     /// Nothing is in flight any more: what was is to be sent again.
@@ -218,7 +215,7 @@ impl Lanes {
 
     fn take_in_flight(&mut self, id: &FrameId) -> Option<InFlight> {
         let age = (id.epoch, id.sequence);
-        let known = self.in_flight.get(&age)?.id.as_ref() == Some(id);
+        let known = self.in_flight.get(&age)?.id == *id;
         known.then(|| self.in_flight.remove(&age)).flatten()
     }
 

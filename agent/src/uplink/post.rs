@@ -1,6 +1,6 @@
 //! Frames as JSON at `POST /frame`, one request a frame.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use airside_core::FrameId;
 use airside_runtime::{Mesh, carry::Carried, mesh};
@@ -79,7 +79,7 @@ pub(super) async fn run(uplink: &mut Uplink, route: &mut Route, retry: &mut Retr
     }
 }
 
-async fn next(outbox: &Outbox, bandwidth: &Bandwidth, lanes: Option<Lanes>) -> (Lane, Frame) {
+async fn next(outbox: &Arc<Outbox>, bandwidth: &Bandwidth, lanes: Option<Lanes>) -> (Lane, Frame) {
     let Some(lanes) = lanes else {
         return std::future::pending().await;
     };

@@ -1,6 +1,6 @@
 //! One gRPC stream to a collector: hello, then frames by credit and their acknowledgements, until it is old, drained, or broken.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use airside_core::{Event, FrameId};
 use airside_proto::v1::{
@@ -204,7 +204,7 @@ fn limit() -> Instant {
 /// Sends the next frame when there is one, room for it on the way, and credit. `None` if the stream takes nothing more.
 async fn send_next(
     outgoing: &mpsc::Sender<StreamRequest>,
-    (outbox, bandwidth): (&Outbox, &Bandwidth),
+    (outbox, bandwidth): (&Arc<Outbox>, &Bandwidth),
     lanes: Option<Lanes>,
 ) -> Option<Lane> {
     let Some(lanes) = lanes else {

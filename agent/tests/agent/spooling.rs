@@ -99,10 +99,10 @@ async fn a_full_spool_stops_the_camera_until_there_is_room() {
     let agent = agent(camera, folder.path(), spool).await;
     // Large frames, so that fewer fill it.
     let body = json!({
-        "section": 1, "event": "exit", "destination": format!("grpc://{gone}"), "extra-info": "x".repeat(800),
+        "section": 1, "event": "exit", "destination": format!("grpc://{gone}"), "extra-info": "x".repeat(4000),
     });
     agent.post("/stream?toggle=on", &body.to_string()).await;
-    tape.show(1..=2000);
+    tape.show(1..=400);
     let state = agent
         .becomes("the camera stops", |state| state["camera"] == "full")
         .await;
@@ -110,7 +110,7 @@ async fn a_full_spool_stops_the_camera_until_there_is_room() {
     let collector = Collector::start(&gone.to_string(), 64, |_, _| Some(Outcome::Recorded)).await;
     let state = agent
         .becomes("all came in the end", |state| {
-            state["frames"]["acknowledged"] == 2000
+            state["frames"]["acknowledged"] == 400
         })
         .await;
     let frames = &state["frames"];
@@ -120,7 +120,7 @@ async fn a_full_spool_stops_the_camera_until_there_is_room() {
     );
     assert_eq!(
         collector.numbers().into_iter().collect::<BTreeSet<_>>(),
-        (1..=2000).collect()
+        (1..=400).collect()
     );
     assert!(tape.openings() > 1);
     agent.stop().await;

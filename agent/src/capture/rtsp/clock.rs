@@ -57,8 +57,9 @@ fn offset(report: &gst::StructureRef, now: u64) -> Option<i64> {
     Some(theirs - (Timestamp::now().as_micros() - ago))
 }
 
-/// The camera's time in a sender report, in microseconds since 1970.
-fn reported(packet: &[u8]) -> Option<i64> {
+/// The camera's time in a sender report, in microseconds since 1970; `None` if it is something else, or tells no time.
+#[must_use]
+pub fn reported(packet: &[u8]) -> Option<i64> {
     if *packet.get(1)? != SENDER_REPORT {
         return None;
     }
@@ -74,6 +75,8 @@ fn reported(packet: &[u8]) -> Option<i64> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn report(kind: u8, seconds: u32, fraction: u32) -> Vec<u8> {
@@ -95,6 +98,19 @@ mod tests {
         let whole = report(SENDER_REPORT, unix, 0);
         for length in 0..whole.len() {
             assert_eq!(reported(&whole[..length]), None, "{length}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_packet_can_be_read(
+            mut packet in prop::collection::vec(any::<u8>(), 0..40),
+            is_report in any::<bool>(),
+        ) {
+            if let Some(kind) = packet.get_mut(1).filter(|_| is_report) {
+                *kind = SENDER_REPORT;
+            }
+            prop_assert!(reported(&packet).is_none_or(|time| time >= 0));
         }
     }
 

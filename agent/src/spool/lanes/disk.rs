@@ -1,7 +1,14 @@
 //! What the disk does to lanes: it brings frames of an earlier process, takes over what was in memory, and loses segments.
 
-use super::{Held, Lanes, Place};
-use crate::ledger::history::Age;
+use super::{Held, Lanes, Limits, Place};
+use crate::{frame::Frame, ledger::history::Age};
+
+/// What of the backlog is read ahead, for each camera: enough that the next frame is there before a fast link asks for it, and little
+/// beside what a camera's pipeline takes. Small frames are bounded by count, as each take looks through them.
+const AHEAD: Limits = Limits {
+    frames: 64,
+    bytes: 1 << 20,
+};
 
 impl Lanes {
     /// Takes in a frame of an earlier process; where it was before, if it was there already.
@@ -12,6 +19,45 @@ impl Lanes {
             place: Some(place),
         };
         self.backlog.insert(age, held)?.place
+    }
+
+    /// Frames of the backlog that are sent next and are not in memory; none while enough are.
+    #[must_use]
+    pub fn ahead(&self) -> Vec<(Age, Place)> {
+        let backlog = self.backlog.iter().map(|(age, held)| (*age, held));
+        let deferred = self.deferred.iter();
+        let deferred = deferred.map(|((_, age), held)| (*age, held));
+        let (mut next, mut bytes, mut unread) = (0, 0, Vec::new());
+        for (age, held) in backlog.chain(deferred) {
+            if next == AHEAD.frames || bytes > AHEAD.bytes {
+                break;
+            }
+            next += 1;
+            if let Some(place) = held.place {
+                bytes += place.length as usize;
+                if held.frame.is_none() {
+                    unread.push((next, age, place));
+                }
+            }
+        }
+        let first_waits = unread.first().is_some_and(|its| its.0 == 1);
+        if first_waits || 2 * unread.len() >= next {
+            unread.into_iter().map(|its| (its.1, its.2)).collect()
+        } else {
+            Vec::new()
+        }
+    }
+
+    /// A frame of the backlog was read; it may be gone or under way meanwhile.
+    pub fn read(&mut self, age: Age, frame: Frame) {
+        let deferred = || self.deferred.keys().find(|its| its.1 == age).copied();
+        let held = match self.backlog.get_mut(&age) {
+            None => deferred().and_then(|key| self.deferred.get_mut(&key)),
+            held => held,
+        };
+        if let Some(held) = held.filter(|held| held.frame.is_none()) {
+            held.frame = Some(Box::new(frame));
+        }
     }
 
     /// Frames that wait and are on disk in this segment, which holds frames from `first` to `last`.
@@ -45,10 +91,14 @@ impl Lanes {
     pub fn lose(&mut self, lost: impl Fn(u64) -> bool) -> Vec<Age> {
         let gone = |held: &Held| held.place.is_some_and(|place| lost(place.segment));
         let mut kept = Vec::new();
-        for (age, held) in &mut self.live {
+        let live = self.live.iter_mut().map(|(age, held)| (*age, held));
+        let backlog = self.backlog.iter_mut().map(|(age, held)| (*age, held));
+        let deferred = self.deferred.iter_mut();
+        let deferred = deferred.map(|((_, age), held)| (*age, held));
+        for (age, held) in live.chain(backlog).chain(deferred) {
             if gone(held) && held.frame.is_some() {
                 held.place = None;
-                kept.push((*age, held.clone()));
+                kept.push((age, held.clone()));
             }
         }
         for (age, held) in kept {

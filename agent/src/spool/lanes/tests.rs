@@ -42,7 +42,7 @@ fn lanes(frames: usize, bytes: usize, appended: u64) -> Lanes {
 }
 
 fn drain(lanes: &mut Lanes, lane: Lane) -> Vec<u64> {
-    std::iter::from_fn(|| lanes.next(lane).map(|((_, sequence), _)| sequence)).collect()
+    std::iter::from_fn(|| lanes.next(lane).map(|frame| frame.id.sequence)).collect()
 }
 
 #[test]
@@ -55,7 +55,7 @@ fn the_newest_are_live_and_the_rest_follows_oldest_first() {
 #[test]
 fn memory_is_bounded_by_count_and_by_size() {
     let mut by_count = lanes(10, 10_000, 9);
-    assert_eq!(by_count.next(Lane::Backlog).unwrap().0, (1, 1));
+    assert_eq!(by_count.next(Lane::Backlog).unwrap().id.sequence, 1);
     assert_eq!(append(&mut by_count, 10, 10), 0);
     assert_eq!(append(&mut by_count, 11, 10), 1);
     // 1 is in flight, 2 was the oldest that was not.
@@ -91,16 +91,54 @@ fn what_is_on_disk_is_in_memory_only_while_it_is_live() {
         lanes.append((1, sequence), held);
         assert_eq!(lanes.remove_excess(), None);
     }
-    assert!(lanes.next(Lane::Backlog).unwrap().1.frame.is_none());
-    let (age, live) = lanes.next(Lane::Live).unwrap();
-    assert!(live.frame.is_some());
-    lanes.put_back(age);
-    let (again, read) = lanes.next(Lane::Backlog).unwrap();
-    assert_eq!((again, read.frame.is_none()), (age, true));
-    let id = live.frame.unwrap().id;
-    assert!(lanes.settle(&id).is_none(), "it has not been read again");
-    lanes.identify(age, &id);
-    assert!(lanes.settle(&id).is_some());
+    let first = lanes.ahead();
+    assert_eq!((first.len(), first[0].0), (1, (1, 1)));
+    assert!(lanes.next(Lane::Backlog).is_none(), "it has to be read");
+    lanes.read((1, 1), frame(1, 10));
+    assert_eq!((lanes.ahead(), lanes.fleeting()), (vec![], vec![]));
+    assert_eq!(drain(&mut lanes, Lane::Backlog), [1]);
+
+    // Sent, and given back by a link that broke: only the disk has them now.
+    assert_eq!(drain(&mut lanes, Lane::Live).len(), LIVE);
+    lanes.restore();
+    assert!(lanes.next(Lane::Backlog).is_none());
+    let ahead = lanes.ahead();
+    assert_eq!(ahead.len(), LIVE + 1);
+    for ((_, sequence), _) in ahead {
+        lanes.read((1, sequence), frame(sequence, 10));
+    }
+    // One that the disk lost after it was read is in memory only.
+    assert_eq!(lanes.lose(|segment| segment == 1), []);
+    assert_eq!(lanes.fleeting().len(), LIVE + 1);
+    assert_eq!(lanes.remove_excess(), Some((1, 1)));
+}
+
+#[test]
+fn reading_ahead_is_bounded_and_waits_until_it_is_worth_it() {
+    let mut lanes = lanes(1, 1, 0);
+    let length = 200 << 10;
+    for sequence in 1..=20 {
+        let place = Place {
+            segment: 1,
+            offset: 0,
+            length,
+        };
+        lanes.load((1, sequence), place, 0);
+    }
+    let sequences = |lanes: &Lanes| lanes.ahead().into_iter().map(|its| its.0.1).collect();
+    let all: Vec<u64> = sequences(&lanes);
+    assert_eq!(
+        all,
+        [1, 2, 3, 4, 5, 6],
+        "a megabyte, and the one that exceeds it"
+    );
+    for sequence in all {
+        lanes.read((1, sequence), frame(sequence, 10));
+    }
+    assert_eq!(drain(&mut lanes, Lane::Backlog)[..2], [1, 2]);
+    lanes.restore();
+    let again: Vec<u64> = sequences(&lanes);
+    assert_eq!(again, [1, 2, 3, 4, 5, 6]);
 }
 
 #[test]
@@ -110,8 +148,8 @@ fn deferred_often_waits_longest() {
     for sequence in [3, 2, 1] {
         assert_eq!(lanes.defer(&frame(sequence, 0).id), Some(Lane::Live));
     }
-    let (_, first) = lanes.next(Lane::Backlog).unwrap();
-    assert_eq!(lanes.defer(&first.frame.unwrap().id), Some(Lane::Backlog));
+    let first = lanes.next(Lane::Backlog).unwrap();
+    assert_eq!(lanes.defer(&first.id), Some(Lane::Backlog));
     assert_eq!(drain(&mut lanes, Lane::Backlog), [2, 3, 1]);
 }
 
