@@ -8,13 +8,14 @@ arch=${1:-$host}
 say() { printf 'deb: %s\n' "$*"; }
 
 cargo=cargo run=
+declare -A targets=([amd64]=x86_64-unknown-linux-gnu [arm64]=aarch64-unknown-linux-gnu)
 out=target/release
 shlibdeps=
 if [ "$arch" != "$host" ]; then
     [ "$arch" = arm64 ] || { say "no cross build for $arch; expected $host or arm64" >&2; exit 1; }
     deploy/arm64/sysroot.sh
     cargo=deploy/arm64/cargo.sh run=deploy/arm64/run.sh
-    out=target/aarch64-unknown-linux-gnu/release
+    out=target/${targets[$arch]}/release
     sysroot=$PWD/target/arm64/sysroot
     shlibdeps="-l$sysroot/usr/lib/aarch64-linux-gnu:$sysroot/lib/aarch64-linux-gnu -- -L$sysroot/shlibs"
 fi
@@ -30,6 +31,7 @@ tree=target/debian/$arch
 rm -rf "$tree"
 mkdir -p "$tree/sysusers.d"
 cp -r deploy/debian "$tree/debian"
+deploy/debian/licences.py "${targets[$arch]}" >>"$tree/debian/copyright"
 cp deploy/systemd/airside-agent.service "$tree/debian/airside-agent.service"
 cp deploy/debian/sysusers.conf "$tree/sysusers.d/airside-agent.conf"
 cp $out/airside-agent docs/agent.md docs/agent-install.md "$tree/"

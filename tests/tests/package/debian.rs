@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use airside_tests::{Site, case::repository, case_within, eventually, films::Films};
+use airside_tests::{
+    Case, Program, Site, Spec, case::repository, case_within, eventually, films::Films,
+};
 use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
 
@@ -14,6 +16,9 @@ const DEADLINE: Duration = Duration::from_secs(1800);
 const NOTICED_WITHIN: Duration = Duration::from_secs(120);
 /// As many as show that frames keep flowing.
 const FRAMES: u64 = 10;
+
+/// Where the device's agent listens.
+const CONTROL: u16 = 8080;
 
 const INSTALLED: &str = env!("CARGO_PKG_VERSION");
 /// What `make test-package` names the second package, which differs in nothing but this.
@@ -39,11 +44,13 @@ fn installed_edited_upgraded_removed_and_purged() {
         takes_another_camera_while_it_runs(&device).await?;
 
         collector.pause();
-        frames_pile_up(&device).await?;
+        let before = frames_pile_up(&device).await?;
         install(&device, UPGRADED).await?;
+        what_waited_is_still_there(&device, before).await?;
         collector.resume();
         // Only the edited configuration knows the way there.
         frames_arrive(&device).await?;
+        ledgers_agree(case, &device, collector).await?;
 
         remove_and_purge(&device).await
     });
@@ -164,11 +171,39 @@ async fn takes_another_camera_while_it_runs(device: &Device) -> Result<()> {
 }
 
 /// Waits for frames that nobody takes.
-async fn frames_pile_up(device: &Device) -> Result<()> {
+async fn frames_pile_up(device: &Device) -> Result<Frames> {
     eventually("frames wait", NOTICED_WITHIN, async || {
-        Ok((frames(device).await?.spooled >= FRAMES).then_some(()))
+        let frames = frames(device).await?;
+        Ok((frames.spooled >= FRAMES).then_some(frames))
     })
     .await
+}
+
+/// Nobody took a frame meanwhile, so those that waited must all be there.
+async fn what_waited_is_still_there(device: &Device, before: Frames) -> Result<()> {
+    let after = eventually("the new version answers", NOTICED_WITHIN, async || {
+        Ok(frames(device).await.ok())
+    })
+    .await?;
+    let is_kept = after.spooled >= before.spooled
+        && (after.shed, after.dropped) == (before.shed, before.dropped);
+    ensure!(is_kept, "before {before:?}, after {after:?}");
+    Ok(())
+}
+
+/// Frame by frame, over everything that happened to the device.
+async fn ledgers_agree(case: &Case, device: &Device, collector: &Program) -> Result<()> {
+    let tunnel = device.tunnel(CONTROL).await?;
+    let compared = Spec::bare("airsidectl-ledger", "airsidectl")
+        .arg("ledger")
+        .flag("--run-dir", case.directory().join("run"))
+        .flag("--agent-url", tunnel.url())
+        .flag("--collector-url", collector.url(""))
+        .output()
+        .await?;
+    let said = String::from_utf8_lossy(&compared.stdout);
+    ensure!(compared.status.success(), "{}: {said}", compared.status);
+    Ok(())
 }
 
 async fn remove_and_purge(device: &Device) -> Result<()> {

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! this machine                 the device
-//! 127.0.0.1:PORT  ──────────►  :22            (SSH)
+//! 127.0.0.1:PORT  ──────────►  :22            (SSH, and within it to the device's loopback)
 //! 127.0.0.1:any   ◄──────────  10.0.2.2:any   (the collector)
 //! ```
 
@@ -14,9 +14,9 @@ use std::{
     time::Duration,
 };
 
-use airside_tests::{Case, Process, Spec, case::repository, eventually};
+use airside_tests::{Case, Process, Spec, case::repository, eventually, rest};
 use anyhow::{Context as _, Result, ensure};
-use tokio::process::Command;
+use tokio::process::{Child, Command};
 
 /// This machine's loopback, as the device sees it.
 pub(crate) const HOST: &str = "10.0.2.2";
@@ -24,6 +24,22 @@ pub(crate) const HOST: &str = "10.0.2.2";
 const BOOTED_WITHIN: Duration = Duration::from_secs(240);
 /// The longest command installs some 150 packages.
 const COMMAND_WITHIN: Duration = Duration::from_secs(900);
+
+/// An emulated processor agrees on keys in seconds.
+const TUNNEL_WITHIN: Duration = Duration::from_secs(60);
+const ROOT: &str = "root@127.0.0.1";
+
+/// A way to a port of the device's loopback.
+pub(crate) struct Tunnel {
+    url: String,
+    _ssh: Child,
+}
+
+impl Tunnel {
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+}
 
 /// The running machine. Dropping it is pulling its plug; its disk is as before.
 pub(crate) struct Device {
@@ -93,29 +109,50 @@ impl Device {
             .map(drop)
     }
 
-    async fn shell(&self, script: &str, input: Stdio) -> Result<String> {
-        let ssh = Command::new("ssh")
-            .args([
-                "-q",
-                "-o",
-                "StrictHostKeyChecking=no",
-                "-o",
-                "UserKnownHostsFile=/dev/null",
-            ])
-            .args([
-                "-o",
-                "BatchMode=yes",
-                "-o",
-                "ConnectTimeout=5",
-                "-p",
-                &self.port.to_string(),
-                "-i",
-            ])
+    /// Leads to a port of the device's loopback, until dropped.
+    ///
+    /// # Errors
+    /// Nobody listens there.
+    pub(crate) async fn tunnel(&self, port: u16) -> Result<Tunnel> {
+        // Freed here, taken by SSH at once.
+        let near = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+        let ssh = self
+            .ssh()
+            .args(["-N", "-L", &format!("127.0.0.1:{near}:127.0.0.1:{port}")])
+            .arg(ROOT)
+            .stdin(Stdio::null())
+            .spawn()?;
+        let tunnel = Tunnel {
+            url: format!("http://127.0.0.1:{near}"),
+            _ssh: ssh,
+        };
+        eventually("the tunnel leads there", TUNNEL_WITHIN, async || {
+            let answer = rest::get(&format!("{}/healthz", tunnel.url)).await;
+            Ok(answer.ok().map(drop))
+        })
+        .await?;
+        Ok(tunnel)
+    }
+
+    fn ssh(&self) -> Command {
+        let mut ssh = Command::new("ssh");
+        let options = [
+            "StrictHostKeyChecking=no",
+            "UserKnownHostsFile=/dev/null",
+            "BatchMode=yes",
+            "ConnectTimeout=5",
+        ];
+        ssh.arg("-q")
+            .args(options.into_iter().flat_map(|option| ["-o", option]))
+            .args(["-p", &self.port.to_string(), "-i"])
             .arg(self.directory.join("key"))
-            .args(["root@127.0.0.1", script])
-            .stdin(input)
-            .kill_on_drop(true)
-            .output();
+            .kill_on_drop(true);
+        ssh
+    }
+
+    async fn shell(&self, script: &str, input: Stdio) -> Result<String> {
+        let mut ssh = self.ssh();
+        let ssh = ssh.args([ROOT, script]).stdin(input).output();
         let output = tokio::time::timeout(COMMAND_WITHIN, ssh)
             .await
             .with_context(|| format!("`{script}` does not end"))??;

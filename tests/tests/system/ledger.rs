@@ -1,5 +1,7 @@
 //! The collector's ledger against the acknowledgements, while the collector is killed again and again.
 
+mod proof;
+
 use std::collections::BTreeSet;
 
 use airside_core::{
