@@ -12,10 +12,10 @@ from pathlib import Path
 
 # SPDX names that Debian writes otherwise.
 DEBIAN_NAMES = {"MIT": "Expat", "BSL-1.0": "BSL-1"}
-# Licences whose text is in every Debian, beside Apache-2.0, which the head of the file already names.
-COMMON = {"CC0-1.0": "CC0-1.0", "MPL-2.0": "MPL-2.0"}
-# Paragraphs that the head of the file has.
-TOLD = {"Apache-2.0", "MIT"}
+# Licences whose text is in every Debian.
+COMMON = {"CC0-1.0", "MPL-2.0"}
+# What is appended to.
+HEAD = Path(__file__).with_name("copyright")
 LICENCE_FILES = re.compile(r"(?i)^(licen[cs]e|copying|copyright|unlicense)")
 
 
@@ -79,7 +79,7 @@ def indented(text):
 def paragraph(name, packages):
     """The text of a licence, from the crate that brings it alone or under its name."""
     if name in COMMON:
-        return f" On Debian systems the text of this licence is in /usr/share/common-licenses/{COMMON[name]}."
+        return f" On Debian systems the text of this licence is in /usr/share/common-licenses/{name}."
     short = name.split("-")[0].lower()
     for package in packages:
         found = texts(package)
@@ -89,14 +89,21 @@ def paragraph(name, packages):
     sys.exit(f"licences: no crate brings the text of {name}")
 
 
+def told():
+    """Licences whose paragraphs the head has."""
+    told = set(re.findall(r"(?m)(?<=\n\n)License: (\S+)$", HEAD.read_text()))
+    return told | {spdx for spdx, debian in DEBIAN_NAMES.items() if debian in told}
+
+
 def main(target):
     linked = crates(target)
+    already = told()
     rare = {}
     for package in linked:
         expression = alternatives(package)
         for name in names(expression):
             # An exception needs no text of its own when it only permits more.
-            if name not in TOLD and not name.endswith("-exception"):
+            if name not in already and not name.endswith("-exception"):
                 rare.setdefault(name, []).append(package)
         for name, debian in DEBIAN_NAMES.items():
             expression = re.sub(rf"(?<![\w.-]){re.escape(name)}(?![\w.-])", debian, expression)
@@ -106,15 +113,15 @@ def main(target):
         print(f"License: {expression}")
     # Where there is a choice that is told already, nobody needs the others.
     for name in sorted(rare):
-        needing = [package for package in rare[name] if is_needed(name, alternatives(package))]
+        needing = [package for package in rare[name] if is_needed(name, alternatives(package), already)]
         if needing:
             print(f"\nLicense: {DEBIAN_NAMES.get(name, name)}\n{paragraph(name, needing)}")
 
 
-def is_needed(name, expression):
-    """Whether the expression cannot be met by Apache-2.0 or Expat alone."""
+def is_needed(name, expression, already):
+    """Whether the expression cannot be met by what is told already."""
     choices = [set(names(choice)) for choice in re.split(r"\bOR\b", expression)] if "(" not in expression else [set(names(expression))]
-    return name in set().union(*choices) and not any(choice <= TOLD for choice in choices)
+    return name in set().union(*choices) and not any(choice <= already for choice in choices)
 
 
 main(sys.argv[1])
