@@ -4,6 +4,7 @@ use std::{ffi::OsString, sync::Arc};
 
 use airside_runtime::{Bound, Service, service::BindError, tls};
 use jiff::Zoned;
+use tokio::{sync::watch, time::Instant};
 
 use crate::{
     cameras::Cameras,
@@ -15,7 +16,7 @@ use crate::{
     rest::{self, Preview},
     settings::Loaded,
     systemd::{Manager, Pulse},
-    uplink::{self, bandwidth::Bandwidth},
+    uplink::{self, bandwidth::Bandwidth, spare::Spare},
 };
 
 /// Why the agent could not be built.
@@ -76,6 +77,8 @@ pub async fn build(loaded: Loaded, args: Vec<OsString>, manager: Manager) -> Res
         mesh: service.mesh().with_tls(tls.clone()),
         tls: tls.standing(),
         bandwidth: Arc::new(Bandwidth::new(schedule, Zoned::now)),
+        adaptive: watch::Sender::new(settings.uplink.adaptive),
+        spare: Spare::new(Instant::now()),
         metrics: Metrics::registered(service.metrics()),
         drain: service.drain(),
     };

@@ -30,6 +30,8 @@ pub struct Assignment {
 pub struct Orders {
     /// Whether to stream.
     pub streaming: bool,
+    /// Whether it would, had a newer agent not taken the camera.
+    pub superseded: bool,
     /// Of the stream that was ordered last; 0 before the first. Grows with every order, as frame identities need it.
     pub epoch: u64,
     /// What was ordered last; `None` before the first.
@@ -37,6 +39,20 @@ pub struct Orders {
 }
 
 impl Orders {
+    /// A newer agent has the camera. What was ordered is not forgotten: the next process carries it out. Whether it changes anything.
+    pub fn supersede(&mut self) -> bool {
+        let streamed = std::mem::take(&mut self.streaming);
+        self.superseded |= streamed;
+        streamed
+    }
+
+    /// Nobody wants it any more. Whether it changes anything.
+    pub fn stop(&mut self) -> bool {
+        let wanted = self.streaming || self.superseded;
+        (self.streaming, self.superseded) = (false, false);
+        wanted
+    }
+
     /// The assignment, while it is to be carried out.
     #[must_use]
     pub fn active(&self) -> Option<&Assignment> {

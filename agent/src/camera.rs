@@ -39,7 +39,7 @@ use crate::{
     capture::{self, Format, Pictures, Vitals},
     gate,
     outbox::Outbox,
-    uplink::{CameraName, Link},
+    uplink::{CameraName, Link, adapt::Step, traffic::Traffic},
 };
 
 /// Beyond the time in which a picture or a stall is due: for the longest pause between attempts, and as much again for
@@ -70,6 +70,8 @@ pub struct Camera {
     standing: Standing,
     condition: watch::Sender<Condition>,
     link: watch::Sender<Link>,
+    traffic: Arc<Traffic>,
+    step: watch::Sender<Step>,
     newest: watch::Sender<Option<Snapshot>>,
     progress: Mutex<Progress>,
     pace: Mutex<Pace>,
@@ -95,6 +97,8 @@ impl Camera {
             standing,
             condition: watch::Sender::new(Condition::Idle),
             link: watch::Sender::new(Link::Idle),
+            traffic: Arc::default(),
+            step: watch::Sender::default(),
             newest: watch::Sender::default(),
             progress: Mutex::default(),
             pace: Mutex::new(Pace::new(Instant::now())),
@@ -202,10 +206,21 @@ impl Camera {
         Some(in_use.unwrap_or(destinations.first()).clone())
     }
 
-    /// Whether a newer agent streams it.
+    /// What goes over its link; the uplink writes it.
     #[must_use]
-    pub fn is_superseded(&self) -> bool {
-        *self.link.borrow() == Link::Superseded
+    pub fn traffic(&self) -> &Arc<Traffic> {
+        &self.traffic
+    }
+
+    /// How much is made of what it shows.
+    #[must_use]
+    pub fn step(&self) -> Step {
+        *self.step.borrow()
+    }
+
+    /// Makes so much of it from now on.
+    pub(crate) fn set_step(&self, step: Step) {
+        self.step.send_replace(step);
     }
 
     /// Frames since streaming began; of the last stream when none is on.
@@ -309,6 +324,7 @@ impl Camera {
             self.pace(|pace| pace.step(Instant::now()));
             *orders = Orders {
                 streaming: true,
+                superseded: false,
                 epoch: self.outbox.begin_epoch(Timestamp::now()),
                 assignment: Some(assignment),
             };
@@ -324,8 +340,7 @@ impl Camera {
 
     /// Streams no more. What was captured is still delivered.
     pub fn stop(&self) {
-        self.orders
-            .send_if_modified(|orders| std::mem::take(&mut orders.streaming));
+        self.orders.send_if_modified(Orders::stop);
     }
 
     /// Opens the source where blocking is allowed.

@@ -181,4 +181,6 @@ pub struct Vitals {
     pub clock_offset: Option<i64>,
     /// The element that decodes what the camera sends; `None` if nothing needs decoding.
     pub decoder: Option<&'static str>,
+    /// Whether pictures are passed on as the camera made them.
+    pub passed_on: bool,
 }

@@ -28,7 +28,7 @@ use crate::{
     metrics::Metrics,
     outbox::{OpenError, Outbox, Spools},
     settings::{CameraSettings, CameraTable, Settings},
-    uplink::{CameraName, Claim, Limits, Uplink, bandwidth::Bandwidth},
+    uplink::{self, CameraName, Claim, Limits, Uplink, adapt, bandwidth::Bandwidth, spare::Spare},
 };
 
 /// What a change did to each camera, by name.
@@ -59,17 +59,29 @@ pub struct Ended {
 
 /// The spool of a camera, its orders, and what it is to do at first.
 type Opened = (Arc<Outbox>, Standing, (bool, Option<Assignment>));
-type Order = (Vec<CameraSettings>, oneshot::Sender<Changes>);
+
+/// What the fleet is to be like.
+struct Wanted {
+    cameras: Vec<CameraSettings>,
+    uplink: uplink::settings::Settings,
+}
+
+type Order = (Wanted, oneshot::Sender<Changes>);
 
 /// Tells the fleet which cameras there are to be.
 #[derive(Clone)]
 pub struct Helm(mpsc::Sender<Order>);
 
 impl Helm {
-    /// Has exactly these cameras run; `None` when the agent ends meanwhile.
-    pub async fn steer(&self, cameras: Vec<CameraSettings>) -> Option<Changes> {
+    /// Has exactly these cameras run, and their uplinks do what can be changed while they do; `None` when the agent ends meanwhile.
+    pub async fn steer(
+        &self,
+        cameras: Vec<CameraSettings>,
+        uplink: uplink::settings::Settings,
+    ) -> Option<Changes> {
         let (answer, answered) = oneshot::channel();
-        self.0.send((cameras, answer)).await.ok()?;
+        let wanted = Wanted { cameras, uplink };
+        self.0.send((wanted, answer)).await.ok()?;
         answered.await.ok()
     }
 }
@@ -86,10 +98,26 @@ pub struct Common {
     pub tls: watch::Receiver<tls::Standing>,
     /// What may go there.
     pub bandwidth: Arc<Bandwidth>,
+    /// Whether cameras adapt to their links.
+    pub adaptive: watch::Sender<bool>,
+    /// What live frames leave of it to backlog.
+    pub spare: Arc<Spare>,
     /// Counts.
     pub metrics: Metrics,
     /// Cancelled when the agent ends.
     pub drain: CancellationToken,
+}
+
+impl Common {
+    /// Has the uplinks do this from now on.
+    fn adapt(&self, uplink: &uplink::settings::Settings) {
+        self.adaptive.send_replace(uplink.adaptive);
+        match uplink.schedule() {
+            Ok(schedule) => self.bandwidth.reschedule(schedule),
+            // Settings are checked before they get here.
+            Err(error) => tracing::error!(%error, "the windows of the uplink stay as they are"),
+        }
+    }
 }
 
 /// The cameras with their tasks.
@@ -141,8 +169,9 @@ impl Fleet {
                 biased;
                 () = self.common.drain.cancelled() => break,
                 Some(ended) = self.tasks.join_next() => self.over(ended)?,
-                Some((cameras, answer)) = self.orders.recv() => {
-                    let changes = self.change(&cameras).await?;
+                Some((wanted, answer)) = self.orders.recv() => {
+                    self.common.adapt(&wanted.uplink);
+                    let changes = self.change(&wanted.cameras).await?;
                     // Who asked may have gone.
                     let _ = answer.send(changes);
                 }
@@ -223,6 +252,7 @@ impl Fleet {
             Some(assignment) if streams => camera.start(assignment),
             assignment => camera.stand_by(assignment),
         }
+        camera.traffic().capped_by(Arc::clone(&common.bandwidth));
         let drain = common.drain.child_token();
         let uplink = Uplink {
             name,
@@ -237,6 +267,8 @@ impl Fleet {
                 flush: common.settings.server.drain_timeout,
             },
             bandwidth: Arc::clone(&common.bandwidth),
+            seat: common.spare.seat(),
+            traffic: Arc::clone(camera.traffic()),
             link: camera.link().clone(),
             way: camera.way().clone(),
             metrics: common.metrics.clone(),
@@ -244,6 +276,12 @@ impl Fleet {
         };
         let filming = film(Arc::clone(&camera), common.metrics.clone(), drain.clone());
         let linked = Arc::clone(&camera);
+        let adapting = adapt::run(
+            Arc::clone(&camera),
+            Arc::clone(&common.bandwidth),
+            common.adaptive.subscribe(),
+            common.metrics.clone(),
+        );
         let running = Running {
             camera,
             table: settings.table.clone(),
@@ -258,6 +296,7 @@ impl Fleet {
                 () = uplink.run() => {}
                 () = linked.time_link() => {}
                 () = linked.standing().keep(orders, drained) => {}
+                () = adapting => {}
             }
         };
         self.spawn(&settings.id, timed);
@@ -338,7 +377,7 @@ impl Running {
     /// configuration says of it what it said before.
     fn become_as(&mut self, settings: &CameraSettings) -> Fate {
         let fate = match (&self.table, &settings.table) {
-            (now, wanted) if now == wanted => return self.take_back(settings),
+            (now, wanted) if now == wanted => return self.take_back(),
             (now, wanted) if now.runs_as(wanted) => Fate::Redirected,
             _ => Fate::Restarted,
         };
@@ -357,14 +396,15 @@ impl Running {
         fate
     }
 
-    /// A camera that was given up to a newer agent is claimed anew, if it is to stream from the start.
-    fn take_back(&self, settings: &CameraSettings) -> Fate {
-        match &settings.start {
-            Some(assignment) if self.camera.is_superseded() => {
-                self.camera.start(assignment.clone());
+    /// A camera that was given up to a newer agent is claimed anew.
+    fn take_back(&self) -> Fate {
+        let orders = self.camera.orders().borrow().clone();
+        match orders.assignment.filter(|_| orders.superseded) {
+            Some(assignment) => {
+                self.camera.start(assignment);
                 Fate::Redirected
             }
-            _ => Fate::Unchanged,
+            None => Fate::Unchanged,
         }
     }
 }

@@ -15,7 +15,13 @@ use prometheus_client::{
         EncodeLabelSet, EncodeLabelValue, EncodeMetric, LabelValueEncoder, MetricEncoder,
         NoLabelSet,
     },
-    metrics::{MetricType, counter::Counter, exemplar::Exemplar, family::Family},
+    metrics::{
+        MetricType,
+        counter::Counter,
+        exemplar::Exemplar,
+        family::Family,
+        histogram::{Histogram, exponential_buckets},
+    },
 };
 
 use crate::{capture::Cause, ledger::Ledger, outbox::Outbox, spool::Counts};
@@ -42,6 +48,11 @@ struct EndLabels {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct FailureLabels {
     cause: Cause,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct StepLabels {
+    direction: &'static str,
 }
 
 impl EncodeLabelValue for LinkEnd {
@@ -80,7 +91,20 @@ pub struct Metrics {
     camera_failures: Family<FailureLabels, Counter>,
     gate_seen: Counter,
     gate_admitted: Counter,
+    sent_bytes: Counter,
+    live: Latency,
+    adapted: Family<StepLabels, Counter>,
     outboxes: Outboxes,
+}
+
+/// How long live frames take, in factors of two from a collector next door to one that hardly answers.
+#[derive(Clone)]
+struct Latency(Histogram);
+
+impl Default for Latency {
+    fn default() -> Self {
+        Self(Histogram::new(exponential_buckets(0.005, 2.0, 13)))
+    }
 }
 
 /// All outboxes since the process started. That of a camera which was removed stays: a counter must not go back.
@@ -111,6 +135,21 @@ impl Metrics {
             "Bytes of the pictures that gates admitted",
             metrics.gate_admitted.clone(),
         );
+        registry.register(
+            "agent_sent_bytes",
+            "Bytes of pictures that were sent, repeats included",
+            metrics.sent_bytes.clone(),
+        );
+        registry.register(
+            "agent_live_seconds",
+            "Time from the capture of a live frame to its record by the collector",
+            metrics.live.0.clone(),
+        );
+        registry.register(
+            "agent_adaptations",
+            "Steps by which quality or rate of cameras were adapted to their links, by direction",
+            metrics.adapted.clone(),
+        );
         let snapshot = Arc::<Mutex<Snapshot>>::default();
         // Metrics are written in the order of registration: the first takes the snapshot for the others.
         for figure in FIGURES {
@@ -139,6 +178,19 @@ impl Metrics {
     pub(crate) fn passed_gate(&self, seen: usize, admitted: usize) {
         self.gate_seen.inc_by(seen as u64);
         self.gate_admitted.inc_by(admitted as u64);
+    }
+
+    pub(crate) fn sent(&self, bytes: usize) {
+        self.sent_bytes.inc_by(bytes as u64);
+    }
+
+    pub(crate) fn answered_live(&self, took: Duration) {
+        self.live.0.observe(took.as_secs_f64());
+    }
+
+    pub(crate) fn adapted(&self, down: bool) {
+        let direction = if down { "down" } else { "up" };
+        self.adapted.get_or_create(&StepLabels { direction }).inc();
     }
 
     pub(crate) fn camera_failed(&self, cause: Cause) {

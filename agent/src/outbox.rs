@@ -39,7 +39,7 @@ pub use self::{
 use crate::{
     frame::Frame,
     ledger::{Book, DropReason, Entry, Fate, History, Ledger, ShedReason},
-    spool::{Counts, Lane, Limits, clock::Clock},
+    spool::{Counts, Lane, Limits, clock::Clock, lanes::Intake},
 };
 
 /// What the collector did with a frame.
@@ -189,6 +189,11 @@ impl Outbox {
     /// How many frames are where.
     pub fn counts(&self) -> Counts {
         self.lock().lanes.counts()
+    }
+
+    /// What was taken in since the process started.
+    pub fn intake(&self) -> Intake {
+        self.lock().lanes.intake()
     }
 
     /// Ledger and spool at one moment.

@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 pub use self::report::Report;
 use crate::{
     fleet::{self, Helm},
-    settings::{self, Loaded},
+    settings::{self, Loaded, Settings},
     systemd::Notify,
 };
 
@@ -170,11 +170,14 @@ impl Reloader {
     }
 
     async fn put_in_force(&mut self, wanted: Loaded) -> Result<Report, Error> {
-        let restart_needed = report::differences(&self.loaded, &wanted);
-        let cameras = wanted.settings.cameras;
-        let changes = self.helm.steer(cameras.clone()).await;
+        let Settings {
+            cameras, uplink, ..
+        } = wanted.settings.clone();
+        let changes = self.helm.steer(cameras.clone(), uplink.clone()).await;
         let changes = changes.ok_or(Error::Ending)?;
         self.loaded.settings.cameras = cameras;
+        self.loaded.settings.uplink.take_over(&uplink);
+        let restart_needed = report::differences(&self.loaded, &wanted);
         self.in_force.send_replace(report::in_force(&self.loaded));
         Ok(Report {
             changes,

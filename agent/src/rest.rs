@@ -6,6 +6,7 @@ mod ledger;
 mod preview;
 pub mod settings;
 mod tls;
+mod uplink;
 
 use std::sync::Arc;
 
@@ -35,7 +36,7 @@ use crate::{
     gate::{View, settings::Mode},
     outbox::Storage,
     reload::Reload,
-    uplink::{self, Link},
+    uplink::{Link, SUPERSEDED},
     wire::JsonFrame,
 };
 
@@ -136,6 +137,7 @@ struct CameraState {
     spool: Spool,
     /// The way there, if files were given for its TLS.
     tls: Option<Tls>,
+    uplink: uplink::Uplink,
 }
 
 /// How the camera's frames are stored.
@@ -222,7 +224,7 @@ impl CameraState {
             Link::Connecting => ("connecting", None),
             Link::Connected => ("connected", None),
             Link::Failed(reason) => ("failed", Some(reason)),
-            Link::Superseded => ("superseded", Some(uplink::SUPERSEDED.to_owned())),
+            Link::Superseded => ("superseded", Some(SUPERSEDED.to_owned())),
         };
         let (ledger, counts) = camera.outbox().balance();
         let storage = camera.outbox().storage();
@@ -262,6 +264,7 @@ impl CameraState {
             oldest_seconds: storage.oldest.map(|waited| waited.as_secs()),
             spool: Spool::from(&storage),
             tls: camera.tls().and_then(|standing| Tls::of(&standing)),
+            uplink: uplink::Uplink::of(camera),
         }
     }
 }

@@ -109,6 +109,7 @@ pub struct State {
     pub frames: Frames,
     pub spool: Spool,
     pub tls: Option<Tls>,
+    pub uplink: Uplink,
 }
 
 /// How the uplink's TLS stands, of all cameras alike.
@@ -131,6 +132,30 @@ impl Tls {
         let error = error.map(|error| format!("the uplink keeps its old TLS files: {error}"));
         due.into_iter().chain(error).collect()
     }
+}
+
+/// What goes over the link.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(default, rename_all = "kebab-case")]
+#[allow(missing_docs, reason = "docs/agent.md tells the fields")]
+pub struct Uplink {
+    pub sent_bytes: u64,
+    pub round_trip_seconds: Option<f64>,
+    pub live_seconds: Option<Live>,
+    pub bandwidth: Option<String>,
+    pub step: usize,
+    pub steps: usize,
+    pub jpeg_quality: Option<u8>,
+    pub fps: Option<f64>,
+}
+
+/// From capture to answer of live frames.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize)]
+#[serde(default)]
+#[allow(missing_docs, reason = "docs/agent.md tells the fields")]
+pub struct Live {
+    pub p50: f64,
+    pub p99: f64,
 }
 
 /// How frames are stored.
@@ -264,7 +289,8 @@ mod tests {
 
     const GOOD: &str = r#"{"streaming":true,"fps":5.0,"measured-fps":4.9,"camera":"capturing","link":"connected",
         "link-seconds":310,"destination":"grpc://collector:9090","gate":"motion","restarts":0,"oldest-seconds":3,
-        "frames":{"captured":1200,"gated":1000,"acknowledged":180,"shed":0,"dropped":0,"spooled":20},"new-field":1}"#;
+        "frames":{"captured":1200,"gated":1000,"acknowledged":180,"shed":0,"dropped":0,"spooled":20},
+        "uplink":{"live-seconds":{"p50":0.085,"p99":0.2},"step":2,"steps":5},"new-field":1}"#;
     const BAD: &str = r#"{"streaming":true,"fps":5.0,"camera":"failed","camera-error":"/dev/video0 does not exist","link":"idle"}"#;
 
     #[test]
@@ -273,8 +299,8 @@ mod tests {
         let wanted = "\
 gate-1  OK  airside-agent 0.1.0, up 2 h 5 min, 52 °C, 21.0 of 31.0 GB free at /var/lib/airside-agent
 
-CAMERA  STATE      FPS    GATE    RESTARTS  WAITING  OLDEST  LINK             DESTINATION
-1       capturing  4.9/5  motion  0         20       3 s     connected 5 min  grpc://collector:9090
+CAMERA  STATE      FPS    GATE    RESTARTS  WAITING  OLDEST  LINK                              DESTINATION
+1       capturing  4.9/5  motion  0         20       3 s     connected 5 min, 85 ms, step 2/5  grpc://collector:9090
 
 1200 captured = 1000 gated + 180 acknowledged + 0 shed + 0 dropped + 20 waiting
 ";

@@ -14,6 +14,7 @@
 //! on the next with the same identity. Live frames go first, backlog follows in spare capacity (`Credit`), and while the
 //! collector keeps deferring, backlog is only probed (`Retry`).
 
+pub mod adapt;
 pub mod bandwidth;
 mod claim;
 mod credit;
@@ -22,12 +23,15 @@ pub mod rate;
 mod route;
 pub mod schedule;
 pub mod settings;
+pub mod spare;
 mod stream;
+pub mod traffic;
 
 use std::{sync::Arc, time::Duration};
 
+use airside_core::FrameId;
 use airside_runtime::{Mesh, mesh, problem::Chain, tls};
-use tokio::sync::watch;
+use tokio::{sync::watch, time::Instant};
 use tokio_util::sync::CancellationToken;
 
 pub use self::claim::{Claim, SUPERSEDED};
@@ -35,12 +39,16 @@ use self::{
     bandwidth::Bandwidth,
     credit::{Credit, Retry},
     route::Route,
+    spare::{Load, Seat, Turn},
+    traffic::Traffic,
 };
 use crate::{
     assignment::{Destination, Destinations, Orders, Transport},
     backoff::Backoff,
+    frame::Frame,
     metrics::{LinkEnd, Metrics},
-    outbox::{Outbox, Outcome},
+    outbox::{Lanes, Outbox, Outcome},
+    spool::Lane,
 };
 
 /// First and longest pause between attempts to connect. A collector that restarts is back within seconds; one that is
@@ -148,6 +156,10 @@ pub struct Uplink {
     pub bandwidth: Arc<Bandwidth>,
     /// Tells which destination is taken.
     pub way: watch::Sender<Option<Destination>>,
+    /// The camera's place at the capacity that live frames leave.
+    pub seat: Seat,
+    /// Measures what goes.
+    pub traffic: Arc<Traffic>,
     /// Tells how the link is.
     pub link: watch::Sender<Link>,
     /// Counts links.
@@ -200,6 +212,8 @@ impl Uplink {
                 Transport::Http => post::run(self, &mut route, &mut retry).await,
             };
             self.outbox.restore();
+            self.traffic.ended();
+            self.seat.unlinked(Instant::now());
             self.metrics.link_ended(LinkEnd::from(&end));
             // A link that carried frames is proof enough that the next attempt is worth making at once.
             let stood = *self.link.borrow() == Link::Connected;
@@ -239,8 +253,7 @@ impl Uplink {
         let reason = SUPERSEDED;
         tracing::warn!(%destination, reason, "superseded");
         self.link.send_replace(Link::Superseded);
-        self.stop
-            .send_if_modified(|orders| std::mem::take(&mut orders.streaming));
+        self.stop.send_if_modified(Orders::supersede);
         self.claim = Claim::default();
     }
 
@@ -326,23 +339,49 @@ impl Uplink {
 
     /// The link stands.
     fn connected(&self) {
+        self.seat.linked(Instant::now());
         if let Link::Failed(_) = self.link.send_replace(Link::Connected) {
             tracing::info!("link restored");
         }
     }
 
+    /// When backlog may go beside live frames.
+    fn turn(&self) -> Turn {
+        let load = Load {
+            backlog: self.outbox.counts().backlog > 0,
+            streaming: self.orders.borrow().streaming && *self.outbox.room().borrow(),
+        };
+        self.seat.turn(load, Instant::now())
+    }
+
+    /// Takes the next frame that may go, and pays for the bytes that `size` says it has on the way.
+    async fn depart(&self, lanes: Lanes, size: fn(usize) -> usize) -> (Lane, Frame) {
+        let lanes = self.bandwidth.admit(lanes).await;
+        let (lane, frame) = self.outbox.next(lanes).await;
+        let bytes = size(frame.image.len());
+        self.bandwidth.spend(bytes);
+        let now = Instant::now();
+        self.traffic.sent(lane, &frame, bytes, now);
+        self.seat.sent(lane, now);
+        self.metrics.sent(bytes);
+        (lane, frame)
+    }
+
     /// Books an answer.
-    fn settle(
-        &self,
-        id: &airside_core::FrameId,
-        outcome: Outcome,
-        credit: &mut Credit,
-        retry: &mut Retry,
-    ) {
+    fn settle(&self, id: &FrameId, outcome: Outcome, credit: &mut Credit, retry: &mut Retry) {
+        let now = Instant::now();
+        let sent = self.traffic.answered(id, now);
         // An answer to what is not in flight (any more) changes nothing.
         if let Some(lane) = self.outbox.settle(id, outcome) {
             credit.settled(lane);
             retry.heard(lane, outcome);
+            let captured = sent.and_then(|sent| sent.captured);
+            let captured = captured.filter(|_| outcome == Outcome::Recorded);
+            self.seat.answered(lane, captured, now);
+            if let Some(captured) = captured {
+                self.metrics
+                    .answered_live(now.saturating_duration_since(captured));
+            }
         }
     }
 }
@@ -371,9 +410,9 @@ async fn renewed(tls: &mut watch::Receiver<tls::Standing>, since: Option<u64>) {
     }
 }
 
-/// Waits for new orders.
-async fn news(orders: &mut watch::Receiver<Orders>) {
-    if orders.changed().await.is_err() {
+/// Waits for news: of new orders, or of the capacity that is spare.
+async fn news<T>(of: &mut watch::Receiver<T>) {
+    if of.changed().await.is_err() {
         std::future::pending().await
     }
 }

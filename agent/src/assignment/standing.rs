@@ -147,7 +147,8 @@ impl Standing {
         };
         let kept = Kept {
             configured: configured.map(StreamTable::from),
-            streaming: orders.streaming,
+            // That a newer agent has the camera is no order: a restart takes it back.
+            streaming: orders.streaming || orders.superseded,
             assignment: orders.assignment.clone().map(StreamTable::from),
         };
         let text = serde_json::to_string(&kept).map_err(io::Error::other)?;
@@ -176,6 +177,7 @@ mod tests {
     fn orders(streaming: bool, section: &str) -> Orders {
         Orders {
             streaming,
+            superseded: false,
             epoch: 1,
             assignment: Some(assignment(section)),
         }
@@ -207,6 +209,27 @@ mod tests {
 
         standing(folder.path(), Some("1")).forget();
         assert_eq!(first(Some("1")), (true, Some(assignment("1"))));
+    }
+
+    #[tokio::test]
+    async fn a_restart_takes_back_what_a_newer_agent_took_unless_it_was_stopped() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut now = orders(true, "2");
+        assert!(now.supersede() && !now.supersede() && !now.streaming);
+        let told = watch::Sender::new(now);
+        {
+            let standing = standing(folder.path(), None);
+            tokio::select! {
+                () = standing.keep(told.subscribe(), CancellationToken::new()) => {}
+                () = standing.tried(&told) => {}
+            }
+        }
+        assert_eq!(
+            standing(folder.path(), None).first(),
+            (true, Some(assignment("2")))
+        );
+        assert!(told.send_if_modified(Orders::stop));
+        assert_eq!(*told.borrow(), orders(false, "2"));
     }
 
     #[tokio::test]

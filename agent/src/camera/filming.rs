@@ -12,6 +12,7 @@ use crate::{
     capture::{Error, Pictures},
     gate::{self, Gate},
     metrics::Metrics,
+    uplink::adapt::Step,
 };
 
 /// First and longest pause between attempts to open a camera. One that restarts takes half a minute; asking a broken one
@@ -168,7 +169,17 @@ impl Filming<'_> {
 
     async fn take_all(&self, pictures: &mut dyn Pictures, gate: &mut dyn Gate) -> Error {
         let mut overruns = 0;
+        let (configured, mut step) = (
+            self.recipe.borrow().format.effort(),
+            self.camera.step.subscribe(),
+        );
+        if *step.borrow_and_update() != Step::default() {
+            step.mark_changed();
+        }
         loop {
+            if step.has_changed().unwrap_or_default() {
+                pictures.adjust(step.borrow_and_update().of(configured));
+            }
             match pictures.next().await {
                 Ok(picture) => {
                     self.camera.pace(|pace| pace.picture(Instant::now()));

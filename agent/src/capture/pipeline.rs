@@ -177,6 +177,12 @@ impl Pipeline {
         Error::of_pipeline(self.parts.name.clone(), &error.error())
     }
 
+    /// Whether what comes out of the encoder is what is taken.
+    fn encodes(&self) -> bool {
+        let output = self.parts.encoder.static_pad("src");
+        output.is_some_and(|pad| pad.is_linked())
+    }
+
     fn judge(&self, culprit: Option<&gst::Object>, error: &Error) {
         let reason = error.to_string();
         self.parts
@@ -257,6 +263,7 @@ impl Pictures for Pipeline {
             damaged: counters.damaged.load(Ordering::Relaxed),
             clock_offset: counters.offset(),
             decoder: self.parts.decoders.in_use(),
+            passed_on: !self.encodes(),
         }
     }
 

@@ -35,6 +35,16 @@ pub struct Lanes {
     in_flight: BTreeMap<Age, InFlight>,
     /// Those of all these that are in memory only.
     fleeting: Fleeting,
+    intake: Intake,
+}
+
+/// Frames that were taken in, and whether they could go in time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Intake {
+    /// Live frames.
+    pub live: u64,
+    /// Those of them that became backlog because newer ones came before they could go.
+    pub overtaken: u64,
 }
 
 #[derive(Debug)]
@@ -56,6 +66,7 @@ impl Lanes {
             deferred: BTreeMap::new(),
             in_flight: BTreeMap::new(),
             fleeting: Fleeting::new(limits),
+            intake: Intake::default(),
         }
     }
 
@@ -63,11 +74,19 @@ impl Lanes {
     pub fn append(&mut self, age: Age, held: Held) {
         self.fleeting.enter(age, &held);
         self.live.push_back((age, held));
+        self.intake.live += 1;
         if self.live.len() > LIVE
             && let Some((age, waited)) = self.live.pop_front()
         {
+            self.intake.overtaken += 1;
             self.backlog.insert(age, waited.rest());
         }
+    }
+
+    /// What was taken in.
+    #[must_use]
+    pub fn intake(&self) -> Intake {
+        self.intake
     }
 
     /// Whether a frame is in any lane.

@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Formatter, Write as _};
 
-use super::{Camera, Health, Status};
+use super::{Camera, Health, State, Status};
 
 const HEAD: [&str; 9] = [
     "CAMERA",
@@ -65,10 +65,6 @@ pub(super) fn write(status: &Status, f: &mut Formatter<'_>) -> fmt::Result {
 
 fn row(camera: &Camera) -> [String; 9] {
     let state = &camera.state;
-    let or_none = |text: &str| match text {
-        "" => "-".to_owned(),
-        text => text.to_owned(),
-    };
     [
         camera.id.clone(),
         or_none(&state.camera),
@@ -77,9 +73,29 @@ fn row(camera: &Camera) -> [String; 9] {
         state.restarts.to_string(),
         state.frames.spooled.to_string(),
         state.oldest_seconds.map_or("-".to_owned(), time),
-        format!("{} {}", or_none(&state.link), time(state.link_seconds)),
+        link(state),
         or_none(state.destination.as_deref().unwrap_or_default()),
     ]
+}
+
+/// How the link is and since when; how long live frames take over it; how far quality and rate are reduced for it.
+fn link(state: &State) -> String {
+    let mut link = format!("{} {}", or_none(&state.link), time(state.link_seconds));
+    let uplink = &state.uplink;
+    if let Some(live) = uplink.live_seconds {
+        let _ = write!(link, ", {:.0} ms", live.p50 * 1000.0);
+    }
+    if uplink.step > 0 {
+        let _ = write!(link, ", step {}/{}", uplink.step, uplink.steps);
+    }
+    link
+}
+
+fn or_none(text: &str) -> String {
+    match text {
+        "" => "-".to_owned(),
+        text => text.to_owned(),
+    }
 }
 
 /// Each column as wide as its widest cell; the last one as wide as it is.

@@ -10,7 +10,7 @@ use std::{
 };
 
 use jiff::Zoned;
-use tokio::time::Instant;
+use tokio::{sync::watch, time::Instant};
 
 use super::{rate::Rate, schedule::Schedule};
 use crate::outbox::Lanes;
@@ -24,7 +24,7 @@ const LOOK: Duration = Duration::from_secs(1);
 /// Lets frames pass at the scheduled rate.
 #[derive(Debug)]
 pub struct Bandwidth {
-    schedule: Schedule,
+    schedule: watch::Sender<Schedule>,
     clock: fn() -> Zoned,
     bucket: Mutex<Bucket>,
 }
@@ -55,23 +55,40 @@ impl Bandwidth {
             bucket.holds = rate.bytes() * BURST.as_secs_f64();
         }
         Self {
-            schedule,
+            schedule: watch::Sender::new(schedule),
             clock,
             bucket: Mutex::new(bucket),
         }
     }
 
+    /// Has this schedule in force from now on. What was spent remains to be paid for.
+    pub fn reschedule(&self, schedule: Schedule) {
+        // What came in until now came at the old rate.
+        if let Some(rate) = self.rate() {
+            self.filled(rate, |_| ());
+        }
+        self.schedule.send_replace(schedule);
+    }
+
     /// Waits until a frame may go; the lanes that it may be taken from. Cancelling the wait changes nothing.
     pub async fn admit(&self, lanes: Lanes) -> Lanes {
+        let mut schedule = self.schedule.subscribe();
         loop {
+            let constant = schedule.borrow_and_update().is_constant();
             let turn = self.turn(0.0);
             let now = Instant::now();
-            match turn {
+            let until = match turn {
                 Turn::At(at) if at <= now => return self.narrowed(lanes),
-                Turn::At(at) if self.schedule.is_constant() => tokio::time::sleep_until(at).await,
-                Turn::At(at) => tokio::time::sleep_until(at.min(now + LOOK)).await,
-                Turn::Never if self.schedule.is_constant() => std::future::pending().await,
-                Turn::Never => tokio::time::sleep(LOOK).await,
+                Turn::At(at) if constant => Some(at),
+                Turn::At(at) => Some(at.min(now + LOOK)),
+                Turn::Never if constant => None,
+                Turn::Never => Some(now + LOOK),
+            };
+            let wait = tokio::time::sleep_until(until.unwrap_or(now));
+            tokio::select! {
+                () = wait, if until.is_some() => {}
+                // Not an error: its sender is this one's.
+                _ = schedule.changed() => {}
             }
         }
     }
@@ -86,7 +103,7 @@ impl Bandwidth {
     /// The rate in force; `None` is no cap.
     #[must_use]
     pub fn rate(&self) -> Option<Rate> {
-        self.schedule.at(&(self.clock)())
+        self.schedule.borrow().at(&(self.clock)())
     }
 
     fn narrowed(&self, lanes: Lanes) -> Lanes {
@@ -181,6 +198,20 @@ mod tests {
             backlog_from: None,
         };
         assert_eq!(bandwidth.admit(none).await, none);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_waits_goes_by_a_new_schedule_at_once() {
+        let bandwidth = capped(80_000);
+        let began = Instant::now();
+        bandwidth.spend(1_000_000);
+        let raised = async {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            bandwidth.reschedule(Schedule::new(Some(Rate::of_bits(8_000_000)), &[]).unwrap());
+        };
+        tokio::join!(bandwidth.admit(ANY()), raised);
+        let took = began.elapsed().as_secs_f64();
+        assert!((1.9..=2.1).contains(&took), "{took}");
     }
 
     #[tokio::test(start_paused = true)]

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::spare::Turn;
 use crate::{
     backoff::Backoff,
     outbox::{Lanes, Outcome},
@@ -46,16 +47,23 @@ impl Credit {
     }
 
     /// The lanes that may be sent from; `None` without credit.
-    pub(super) fn lanes(&self, retry: &Retry) -> Option<Lanes> {
+    pub(super) fn lanes(&self, retry: &Retry, turn: Turn) -> Option<Lanes> {
         if self.available == 0 {
             return None;
         }
-        // Half of what is granted stays for live frames, so that backlog never makes them wait.
-        let share = ((self.available + self.in_flight()) / 2).max(1);
+        let granted = self.available + self.in_flight();
+        let (from, share) = match turn {
+            Turn::Free => (Some(Instant::now()), granted),
+            // Half of what is granted stays for live frames, so that they never wait for credit.
+            Turn::From(from) | Turn::Wait(from) => (Some(from), (granted / 2).max(1)),
+            Turn::Nothing => (None, 0),
+        };
         let backlog_from = match retry.closed_until {
-            None => (self.backlog_in_flight < share).then(Instant::now),
+            None => from.filter(|_| self.backlog_in_flight < share),
             // One probe at a time.
-            Some(until) => (self.backlog_in_flight == 0).then_some(until),
+            Some(until) => from
+                .filter(|_| self.backlog_in_flight == 0)
+                .map(|from| from.max(until)),
         };
         Some(Lanes {
             live: true,
@@ -102,16 +110,18 @@ impl Retry {
 mod tests {
     use super::*;
 
+    fn lanes(credit: &Credit, retry: &Retry) -> Option<Lanes> {
+        credit.lanes(retry, Turn::From(Instant::now()))
+    }
+
     fn backlog_may_go(credit: &Credit, retry: &Retry) -> bool {
-        credit
-            .lanes(retry)
-            .is_some_and(|lanes| lanes.backlog_from.is_some())
+        lanes(credit, retry).is_some_and(|lanes| lanes.backlog_from.is_some())
     }
 
     #[test]
     fn backlog_leaves_half_the_credit_to_live_frames() {
         let (mut credit, retry) = (Credit::default(), Retry::default());
-        assert_eq!(credit.lanes(&retry), None);
+        assert_eq!(lanes(&credit, &retry), None);
         credit.grant(8);
         for _ in 0..4 {
             assert!(backlog_may_go(&credit, &retry));
@@ -119,10 +129,10 @@ mod tests {
         }
         assert!(!backlog_may_go(&credit, &retry));
         for _ in 0..4 {
-            assert!(credit.lanes(&retry).unwrap().live);
+            assert!(lanes(&credit, &retry).unwrap().live);
             credit.sent(Lane::Live);
         }
-        assert_eq!((credit.lanes(&retry), credit.in_flight()), (None, 8));
+        assert_eq!((lanes(&credit, &retry), credit.in_flight()), (None, 8));
         credit.settled(Lane::Backlog);
         credit.grant(1);
         assert!(backlog_may_go(&credit, &retry));
@@ -136,10 +146,25 @@ mod tests {
         let until = retry.closed_until;
         retry.heard(Lane::Live, Outcome::Deferred);
         assert_eq!(retry.closed_until, until, "live frames are no probes");
-        assert_eq!(credit.lanes(&retry).unwrap().backlog_from, until);
+        assert!(lanes(&credit, &retry).unwrap().backlog_from >= until);
         credit.sent(Lane::Backlog);
         assert!(!backlog_may_go(&credit, &retry));
         retry.heard(Lane::Live, Outcome::Recorded);
         assert!(backlog_may_go(&credit, &retry));
+    }
+
+    #[test]
+    fn without_live_frames_backlog_has_all_the_credit() {
+        let (mut credit, retry) = (Credit::default(), Retry::default());
+        credit.grant(4);
+        for _ in 0..4 {
+            let lanes = credit.lanes(&retry, Turn::Free).unwrap();
+            assert!(lanes.backlog_from.is_some());
+            credit.sent(Lane::Backlog);
+        }
+        assert_eq!(credit.lanes(&retry, Turn::Free), None);
+        credit.grant(1);
+        let lanes = credit.lanes(&retry, Turn::Nothing).unwrap();
+        assert_eq!((lanes.live, lanes.backlog_from), (true, None));
     }
 }

@@ -1,6 +1,6 @@
 //! Frames as JSON at `POST /frame`, one request a frame.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use airside_core::FrameId;
 use airside_runtime::{Mesh, carry::Carried, mesh};
@@ -12,15 +12,15 @@ use tokio::time::Instant;
 
 use super::{
     End, Failure, Uplink,
-    bandwidth::Bandwidth,
     credit::{Credit, Retry},
     news, renewed,
     route::Route,
+    spare::Turn,
 };
 use crate::{
     assignment::Destination,
     frame::Frame,
-    outbox::{Lanes, Outbox, Outcome},
+    outbox::{Lanes, Outcome},
     spool::Lane,
     wire::JsonFrame,
 };
@@ -41,12 +41,16 @@ pub(super) async fn run(uplink: &mut Uplink, route: &mut Route, retry: &mut Retr
     let mut heard = Instant::now();
     // With connections of its own, which end with it: what they were made of may not be what the next is to be made of.
     let (mesh, renewals) = (uplink.mesh.apart(), uplink.renewals(&destination));
+    let (mut orders, mut changes) = (uplink.orders.clone(), uplink.seat.changes());
+    let mut tls = uplink.tls.clone();
     loop {
         closing = closing.or_else(|| uplink.over(route.destinations()));
         if let Some(end) = closing.take_if(|_| answers.is_empty()) {
             return end;
         }
-        let lanes = credit.lanes(retry).filter(|_| closing.is_none());
+        changes.mark_unchanged();
+        let turn = uplink.turn();
+        let lanes = credit.lanes(retry, turn).filter(|_| closing.is_none());
         tokio::select! {
             Some((id, answer)) = answers.next() => match answer {
                 Ok(Some(outcome)) => {
@@ -63,13 +67,14 @@ pub(super) async fn run(uplink: &mut Uplink, route: &mut Route, retry: &mut Retr
                 Ok(None) => return End::Failed(Failure::Silent(LIMIT)),
                 Err(failure) => return End::Failed(failure),
             },
-            (lane, frame) = next(&uplink.outbox, &uplink.bandwidth, lanes) => {
+            (lane, frame) = next(uplink, lanes) => {
                 credit.sent(lane);
                 let camera = uplink.name.header();
                 answers.push(post(mesh.clone(), destination.clone(), camera, frame));
             }
-            () = news(&mut uplink.orders) => {}
-            () = renewed(&mut uplink.tls, renewals), if closing.is_none() => {
+            () = news(&mut orders) => {}
+            () = news(&mut changes), if matches!(turn, Turn::Wait(_)) && closing.is_none() => {}
+            () = renewed(&mut tls, renewals), if closing.is_none() => {
                 closing = Some(End::Renewed);
             }
             earlier = route.earlier_answers(&uplink.mesh, age), if closing.is_none() => {
@@ -79,15 +84,15 @@ pub(super) async fn run(uplink: &mut Uplink, route: &mut Route, retry: &mut Retr
     }
 }
 
-async fn next(outbox: &Arc<Outbox>, bandwidth: &Bandwidth, lanes: Option<Lanes>) -> (Lane, Frame) {
-    let Some(lanes) = lanes else {
-        return std::future::pending().await;
-    };
-    let lanes = bandwidth.admit(lanes).await;
-    let (lane, frame) = outbox.next(lanes).await;
-    // Base64 makes four bytes of three.
-    bandwidth.spend(frame.image.len().div_ceil(3).saturating_mul(4));
-    (lane, frame)
+async fn next(uplink: &Uplink, lanes: Option<Lanes>) -> (Lane, Frame) {
+    match lanes {
+        // Base64 makes four bytes of three.
+        Some(lanes) => {
+            let size = |picture: usize| picture.div_ceil(3).saturating_mul(4);
+            uplink.depart(lanes, size).await
+        }
+        None => std::future::pending().await,
+    }
 }
 
 /// Posts a frame; `None` without an answer in time.

@@ -25,6 +25,8 @@ pub struct Settings {
     /// Most that all cameras send together, e.g. `2Mbit/s`; none sends what the line takes.
     #[schemars(with = "Option<String>")]
     pub bandwidth: Option<Rate>,
+    /// While a link does not carry the live frames, less is made of what the camera shows, by steps: quality first, then rate.
+    pub adaptive: bool,
     /// Times of the week with another bandwidth (`[[uplink.window]]`), in the local time of the device.
     pub window: Vec<Window>,
     /// Authorities that a collector's certificate is trusted by (PEM), for `grpcs://` and `https://`; without, those of the
@@ -43,6 +45,7 @@ impl Default for Settings {
         Self {
             stream_age: Duration::from_secs(60),
             bandwidth: None,
+            adaptive: false,
             window: Vec::new(),
             ca: None,
             certificate: None,
@@ -113,6 +116,13 @@ impl Settings {
             own,
             peer: self.peer.as_deref().map(str::parse).transpose()?,
         })
+    }
+
+    /// Takes over what can be changed while links stand.
+    pub fn take_over(&mut self, wanted: &Self) {
+        self.bandwidth = wanted.bandwidth;
+        self.adaptive = wanted.adaptive;
+        self.window.clone_from(&wanted.window);
     }
 
     /// What may go at each time of the week.

@@ -1,6 +1,6 @@
 //! One gRPC stream to a collector: hello, then frames by credit and their acknowledgements, until it is old, drained, or broken.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use airside_core::{Event, FrameId};
 use airside_proto::v1::{
@@ -14,16 +14,16 @@ use tonic::Streaming;
 
 use super::{
     End, Failure, Uplink,
-    bandwidth::Bandwidth,
     credit::{Credit, Retry},
     news, renewed,
     route::Route,
+    spare::Turn,
     varied,
 };
 use crate::{
     assignment::Destination,
     frame::Frame,
-    outbox::{Lanes, Outbox, Outcome},
+    outbox::{Lanes, Outcome},
     spool::Lane,
 };
 
@@ -91,6 +91,8 @@ impl Session {
         let age = uplink.limits.stream_age;
         let old = Instant::now() + varied(age);
         let mut closing: Option<(End, Instant)> = None;
+        let (mut orders, mut changes) = (uplink.orders.clone(), uplink.seat.changes());
+        let mut tls = uplink.tls.clone();
         loop {
             if closing.is_none() {
                 closing = uplink.over(route.destinations()).map(|end| (end, limit()));
@@ -98,7 +100,9 @@ impl Session {
             if let Some((end, until)) = closing.take_if(|_| self.credit.in_flight() == 0) {
                 return self.close(end, until).await;
             }
-            let lanes = self.credit.lanes(retry).filter(|_| closing.is_none());
+            changes.mark_unchanged();
+            let turn = uplink.turn();
+            let lanes = self.credit.lanes(retry, turn).filter(|_| closing.is_none());
             let due = match &closing {
                 Some((_, until)) => *until,
                 None => old,
@@ -110,12 +114,13 @@ impl Session {
                     Ok(_) => {}
                     Err(failure) => return End::Failed(failure),
                 },
-                sent = send_next(&self.outgoing, (&uplink.outbox, &uplink.bandwidth), lanes) => match sent {
+                sent = send_next(&self.outgoing, uplink, lanes) => match sent {
                     Some(lane) => self.sent(lane),
                     None => return End::Failed(Failure::Closed),
                 },
-                () = news(&mut uplink.orders) => {}
-                () = renewed(&mut uplink.tls, self.renewals), if closing.is_none() => {
+                () = news(&mut orders) => {}
+                () = news(&mut changes), if matches!(turn, Turn::Wait(_)) && closing.is_none() => {}
+                () = renewed(&mut tls, self.renewals), if closing.is_none() => {
                     closing = Some((End::Renewed, limit()));
                 }
                 earlier = route.earlier_answers(&uplink.mesh, age), if closing.is_none() => {
@@ -204,7 +209,7 @@ fn limit() -> Instant {
 /// Sends the next frame when there is one, room for it on the way, and credit. `None` if the stream takes nothing more.
 async fn send_next(
     outgoing: &mpsc::Sender<StreamRequest>,
-    (outbox, bandwidth): (&Arc<Outbox>, &Bandwidth),
+    uplink: &Uplink,
     lanes: Option<Lanes>,
 ) -> Option<Lane> {
     let Some(lanes) = lanes else {
@@ -212,9 +217,7 @@ async fn send_next(
     };
     // First the room, then the frame: cancelled in between, nothing is taken from the outbox.
     let room = outgoing.reserve().await.ok()?;
-    let lanes = bandwidth.admit(lanes).await;
-    let (lane, frame) = outbox.next(lanes).await;
-    bandwidth.spend(frame.image.len());
+    let (lane, frame) = uplink.depart(lanes, |picture| picture).await;
     room.send(request(stream_request::Message::Frame(frame.into())));
     Some(lane)
 }

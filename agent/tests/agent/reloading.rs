@@ -129,6 +129,25 @@ async fn only_what_changed_restarts() {
 }
 
 #[tokio::test]
+async fn a_bandwidth_is_in_force_at_once() {
+    let collector = Collector::recording().await;
+    let cameras = tables(&collector.destination(), &[("1", "")]);
+    let uplink = |keys: &str| format!("{cameras}\n[uplink]\n{keys}\n");
+    let site = Site::new(&uplink("bandwidth = \"1bit/s\""), Manager::default()).await;
+    site.tape.show(1..=8);
+    eventually("one has come", || collector.frames().len() == 1).await;
+    let state = site.agent.state().await;
+    assert_eq!(state["uplink"]["bandwidth"], "1bit/s", "{state}");
+    let (_, report) = site.agent.put("/config", &uplink("adaptive = true")).await;
+    assert_eq!(report["restart-needed"], json!([]), "{report}");
+    eventually("all have come", || collector.frames().len() == 8).await;
+    let state = site.agent.state().await;
+    assert_eq!(state["uplink"]["bandwidth"], json!(null), "{state}");
+    let (_, configuration) = site.agent.get_text("/config").await;
+    assert!(configuration.contains("adaptive = true"), "{configuration}");
+}
+
+#[tokio::test]
 async fn a_camera_that_is_removed_delivers_what_it_holds_and_may_come_back() {
     let collector = Collector::start("127.0.0.1:0", 2, |_, _| None).await;
     let to = collector.destination();

@@ -81,7 +81,7 @@ async fn who_was_away_when_it_was_superseded_is_refused_and_stops() {
 }
 
 #[tokio::test]
-async fn a_reload_takes_back_what_is_to_stream_from_the_start() {
+async fn a_reload_takes_the_camera_back() {
     let collector = Collector::recording().await;
     let configuration = format!(
         "agent = \"gate\"\n[[camera]]\nid = \"1\"\nsource = \"test://\"\nwidth = 64\nheight = 48\n\
