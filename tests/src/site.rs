@@ -114,6 +114,23 @@ impl Site {
         self.program_mut(name)?.ready().await
     }
 
+    /// Starts an agent with this configuration file.
+    ///
+    /// # Errors
+    /// It does not start.
+    pub async fn add_configured_agent(
+        &mut self,
+        case: &Case,
+        name: &str,
+        config: impl AsRef<Path>,
+    ) -> Result<()> {
+        let spec = Spec::agent(name)
+            .flag("--egress", self.egress.url())
+            .flag("--config", config.as_ref());
+        self.launch(case, spec, name).await?;
+        self.program_mut(name)?.ready().await
+    }
+
     /// Kills a program as a loss of power would; its host is away.
     ///
     /// # Errors

@@ -19,7 +19,8 @@ pub struct Settings {
     pub zones: Vec<Polygon>,
     /// How faint motion may be, 1 to 100: 50 sees 12 of 255 levels of brightness, 100 sees 6. Noise is known and never counts.
     pub sensitivity: f32,
-    /// Smallest thing whose motion counts, as a share of the picture: 0.005 is a square of a fourteenth of its sides.
+    /// Smallest thing whose motion counts, as a share of the picture: 0.01 is a tenth of its width by a tenth of its
+    /// height, less than one whose face is large enough to be made use of.
     pub min_area: f32,
     /// Most pictures a second while something matters; the first goes at once.
     pub fps: f64,
@@ -134,11 +135,46 @@ impl Default for Settings {
             mode: Mode::default(),
             zones: Vec::new(),
             sensitivity: 50.0,
-            min_area: 0.005,
+            min_area: 0.01,
             fps: 1.0,
-            pre_roll: Duration::from_secs(1),
-            post_roll: Duration::from_secs(2),
-            heartbeat: Duration::from_secs(10),
+            pre_roll: Duration::from_millis(500),
+            post_roll: Duration::from_millis(500),
+            heartbeat: Duration::from_secs(30),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refusal(table: &str) -> String {
+        let settings: Settings = toml::from_str(table).unwrap();
+        let refused = settings.check().unwrap_err();
+        format!("{} {refused}", refused.key)
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_refused_by_name() {
+        assert_eq!(Settings::default().check(), Ok(()));
+        assert_eq!(
+            refusal("sensitivity = 0"),
+            "sensitivity 0 is refused: expected 1 to 100"
+        );
+        assert!(refusal("sensitivity = nan").starts_with("sensitivity NaN is refused"));
+        assert!(refusal("min-area = 0").starts_with("min-area 0 is refused: expected a share"));
+        assert!(refusal("min-area = 0.6").starts_with("min-area 0.6 is refused"));
+        assert!(refusal("fps = 0").starts_with("fps 0 is refused: expected 0.01 to 120"));
+        assert_eq!(
+            refusal("pre-roll = '2m'"),
+            "pre-roll 120s is refused: expected at most 60s"
+        );
+    }
+
+    #[test]
+    fn sensitivity_is_a_contrast() {
+        let contrast = |table: &str| toml::from_str::<Settings>(table).unwrap().motion().contrast;
+        assert_eq!(contrast(""), 12.0);
+        assert_eq!(contrast("sensitivity = 100"), 6.0);
     }
 }

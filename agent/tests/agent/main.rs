@@ -12,6 +12,7 @@ mod destinations;
 mod discovering;
 mod film;
 mod gate_tools;
+mod gating;
 mod harness;
 mod interface;
 mod network;

@@ -2,14 +2,17 @@
 
 use std::{
     fmt,
+    ops::Range,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
+    time::Duration,
 };
 
-use airside_agent::capture::{Error, Format, Picture, Pictures, Source};
+use airside_agent::capture::{Error, Format, Luma, Picture, Pictures, Source};
 use airside_core::Timestamp;
+use airside_imaging::Grey;
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use tokio::sync::{Mutex, mpsc};
@@ -41,6 +44,29 @@ impl Tape {
                 captured_at: Timestamp::from_micros(1_600_000_000_000_000 + number as i64),
                 jpeg: Bytes::from(number.to_string()),
                 luma: None,
+            };
+            self.pictures.send(Ok(picture)).unwrap();
+        }
+    }
+
+    /// Shows a hall, five pictures a second; in those of `moving` somebody crosses it.
+    pub(crate) fn film(&self, numbers: Range<u64>, moving: Range<u64>) {
+        for number in numbers {
+            let mut pixels = vec![90; 40 * 30];
+            if moving.contains(&number) {
+                for row in pixels.chunks_mut(40).skip(10).take(12) {
+                    let place = 2 * (number - moving.start) as usize;
+                    row[place..place + 6].fill(200);
+                }
+            }
+            let picture = Picture {
+                captured_at: Timestamp::from_micros(1_600_000_000_000_000)
+                    .after(Duration::from_millis(200 * number)),
+                jpeg: Bytes::from(number.to_string()),
+                luma: Some(Luma {
+                    small: Grey::new(40, 30, pixels).unwrap(),
+                    large: None,
+                }),
             };
             self.pictures.send(Ok(picture)).unwrap();
         }

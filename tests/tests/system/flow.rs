@@ -1,10 +1,11 @@
 //! Films through the whole pipeline, and the count compared with their truth.
 
+mod gated;
 mod truth;
 
 use std::time::Duration;
 
-use airside_core::Timestamp;
+use airside_core::{Event, Timestamp};
 use airside_tests::{Case, Site, case, egress::Way, eventually, films::Films};
 use anyhow::{Result, ensure};
 use serde_json::json;
@@ -74,17 +75,32 @@ async fn watch(case: &Case, site: &mut Site, films: &Films) -> Result<()> {
     let cameras = CAMERAS.into_iter().zip(DESTINATIONS);
     for ((agent, destination), film) in cameras.zip(&films.truth.films) {
         site.add_agent(case, agent, films.path(film), FPS).await?;
-        let stream = json!({
-            "section": 1, "destination": destination, "event": film.event.as_str(),
-            "format": "json", "extra-info": "",
-        });
-        let answer = site[agent].post("/stream?toggle=on", &stream).await?;
-        ensure!(
-            answer.status < 300,
-            "{agent} does not stream: {}",
-            answer.text()
-        );
+        stream(site, agent, destination, film.event).await?;
     }
+    Ok(())
+}
+
+async fn stream(site: &Site, agent: &str, destination: &str, event: Event) -> Result<()> {
+    let stream = json!({
+        "section": 1, "destination": destination, "event": event.as_str(),
+        "format": "json", "extra-info": "",
+    });
+    let answer = site[agent].post("/stream?toggle=on", &stream).await?;
+    ensure!(
+        answer.status < 300,
+        "{agent} does not stream: {}",
+        answer.text()
+    );
+    Ok(())
+}
+
+async fn stream_no_more(site: &Site, agent: &str) -> Result<()> {
+    let answer = site[agent].post("/stream?toggle=off", &json!({})).await?;
+    ensure!(
+        answer.status < 300,
+        "{agent} does not stop: {}",
+        answer.text()
+    );
     Ok(())
 }
 
@@ -107,13 +123,7 @@ async fn played_until(site: &Site, frames: u32) -> Result<()> {
 async fn played(site: &Site, frames: u32) -> Result<()> {
     played_until(site, frames).await?;
     for camera in CAMERAS {
-        let answer = site[camera].post("/stream?toggle=off", &json!({})).await?;
-        ensure!(
-            answer.status < 300,
-            "{} does not stop: {}",
-            camera,
-            answer.text()
-        );
+        stream_no_more(site, camera).await?;
     }
     Ok(())
 }
