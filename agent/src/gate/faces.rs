@@ -299,6 +299,8 @@ mod tests {
     fn sent(seen: &Grey) -> Vec<u64> {
         let settings = Settings {
             mode: Mode::Face,
+            pre_roll: Duration::from_secs(1),
+            post_roll: Duration::from_secs(2),
             heartbeat: Duration::ZERO,
             fps: 5.0,
             ..Settings::default()
