@@ -13,8 +13,8 @@ use gstreamer_video::{VideoFrameExt as _, VideoFrameRef, VideoInfo};
 
 use super::{Luma, LumaWanted};
 
-/// Width to see motion in: a person whose face can be made use of is some twenty pixels wide then, and noise is averaged out.
-const SMALL: u32 = 320;
+/// Width to see motion in: a person whose face can be made use of is some fifteen pixels wide then, and noise is averaged out.
+const SMALL: u32 = 240;
 /// Width to see faces in.
 const LARGE: u32 = 1280;
 /// Pictures between the raw one and its JPEG: the encoder holds one, and one may be on either side.
@@ -107,7 +107,7 @@ mod tests {
         let buffer = gst::Buffer::from_mut_slice(vec![77; info.size()]);
         assert_eq!(of(&buffer, &info, LumaWanted::None), None);
         let small = of(&buffer, &info, LumaWanted::Small).unwrap();
-        assert_eq!((small.small.width(), small.small.height()), (320, 180));
+        assert_eq!((small.small.width(), small.small.height()), (240, 135));
         assert_eq!(small.large, None);
         let large = of(&buffer, &info, LumaWanted::Large)
             .unwrap()

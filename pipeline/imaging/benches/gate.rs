@@ -14,7 +14,7 @@ use nix::time::{ClockId, clock_gettime};
 const WIDTH: u32 = 1920;
 const HEIGHT: u32 = 1080;
 /// As the agent's gate looks.
-const SMALL: u32 = 320;
+const SMALL: u32 = 240;
 const STEP: Duration = Duration::from_millis(1_000 / 15);
 /// Twenty seconds; the background is learned in the first ten.
 const PICTURES: u32 = 300;
