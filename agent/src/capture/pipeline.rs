@@ -128,10 +128,11 @@ impl Pipeline {
     }
 
     fn on_warning(&mut self, warning: &gst::glib::Error) -> Result<(), Error> {
-        self.warning = Some(warning.message().to_owned());
+        // Others speak of the way there, and of what is tried next.
         if warning.kind::<gst::StreamError>().is_none() {
             return Ok(());
         }
+        self.warning = Some(warning.message().to_owned());
         self.parts.counters.damaged.fetch_add(1, Ordering::Relaxed);
         self.damaged_in_a_row += 1;
         if self.damaged_in_a_row < DAMAGED_IN_A_ROW {
