@@ -148,7 +148,7 @@ impl Agent {
     /// Waits until the state is as wanted.
     pub(crate) async fn becomes(&self, what: &str, wanted: impl Fn(&Value) -> bool) -> Value {
         let mut state = self.state().await;
-        let deadline = tokio::time::Instant::now() + Duration::from_secs(15);
+        let deadline = tokio::time::Instant::now() + Duration::from_secs(60);
         let mut tick = tokio::time::interval(Duration::from_millis(10));
         while !wanted(&state) {
             assert!(
