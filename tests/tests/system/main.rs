@@ -2,6 +2,7 @@
 //!
 //! One binary for all, so that the harness is linked once; [`airside_tests::case`] lets the cases run one at a time.
 
+mod adapting;
 mod experiments;
 mod faults;
 mod flow;
