@@ -73,7 +73,6 @@ async fn little_was_sent(site: &Site, agent: &str) -> Result<()> {
     let seen = bytes("airside_agent_gate_seen_bytes_total").await?;
     let admitted = bytes("airside_agent_gate_admitted_bytes_total").await?;
     let share = admitted / seen;
-    eprintln!("{agent}: {:.1} % of {seen} bytes were sent", 100.0 * share);
     ensure!(seen > 1e6, "{agent} has seen {seen} bytes");
     ensure!(share <= SHARE, "{agent} sent {share:.3} of its bytes");
     let state = site[agent].get("/state").await?.json()?;
