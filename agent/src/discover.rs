@@ -38,7 +38,7 @@ pub struct Args {
     /// Ask on this network alone: name or IPv4 address of an own interface [default: all but the loopback]
     #[arg(long, value_name = "INTERFACE")]
     pub interface: Option<String>,
-    /// Ask this camera alone, which multicast may not reach: ADDRESS[:PORT]
+    /// Ask this camera alone, which multicast may not reach: `ADDRESS[:PORT]`
     #[arg(long, value_name = "ADDRESS", value_parser = address)]
     pub address: Option<SocketAddr>,
     /// How long network cameras are waited for.

@@ -1,6 +1,6 @@
 //! V4L2 devices: built-in and USB cameras.
 //!
-//! A device offers dozens of modes (format, size and rate). The one that is asked for is chosen here ([`choose`]), because
+//! A device offers dozens of modes (format, size and rate). The one that is asked for is chosen here (`choose`), because
 //! what GStreamer would choose hangs on the order in which a driver lists them.
 
 mod controls;

@@ -1,8 +1,8 @@
 //! How much backlog may go beside live frames: spare capacity, found out by what it costs.
 //!
 //! Wherever the bottleneck is (the line, the collector, a bandwidth in force), backlog in excess shows in the time from a live
-//! frame's capture to its answer. That time is compared with what it is without backlog ([`latency`]), and sets how many
-//! frames of backlog may be under way ([`window`]). Where even one at a time is felt, as where a line carries one frame after the
+//! frame's capture to its answer. That time is compared with what it is without backlog (`latency`), and sets how many
+//! frames of backlog may be under way (`window`). Where even one at a time is felt, as where a line carries one frame after the
 //! other, backlog goes in the gaps between live frames, which come at a steady pace; and where there is no gap, now and then.
 //!
 //! ```text
@@ -13,7 +13,7 @@
 //! ```
 //!
 //! All cameras of an agent share the line: so they share the window, and take turns. While none of them streams there is nobody to
-//! spare. While they stream and have had no live frame for [`IDLE`], because their gates keep all back, at least one frame of
+//! spare. While they stream and have had no live frame for `IDLE`, because their gates keep all back, at least one frame of
 //! backlog is under way, for which the first picture of a passage then waits.
 
 mod gaps;
