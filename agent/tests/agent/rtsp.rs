@@ -147,7 +147,13 @@ fn factory(encoder: &str) -> RTSPMediaFactory {
 
 impl Drop for RtspServer {
     fn drop(&mut self) {
-        self.main_loop.quit();
+        // By the loop itself: one that is told before it runs would not notice.
+        let main_loop = self.main_loop.clone();
+        glib::idle_source_new(None, glib::Priority::DEFAULT, move || {
+            main_loop.quit();
+            glib::ControlFlow::Break
+        })
+        .attach(Some(&self.main_loop.context()));
         self.thread.take().unwrap().join().unwrap();
     }
 }
