@@ -9,7 +9,7 @@
 //!
 //! Invariants: at most the window is under way; each frame is acknowledged once, in the order of completion; the work of a
 //! stream lives in the stream, so that an agent that is gone leaves none behind; of two processes that stream one camera
-//! under the same name the newer one does ([`tenure`]).
+//! under the same name the newer one does (`tenure`).
 
 mod session;
 mod tenure;
