@@ -123,14 +123,25 @@ async fn serve(
     window: u32,
 ) -> Result<Bound> {
     let mut service = Service::new("Collector", &settings.server);
-    let outcomes = Outcomes::registered(service.metrics());
     let ledger = if settings.no_ledger {
         None
     } else {
         Some(ledger::start(&mut service, &settings.ledger).await?.0)
     };
-    let recorder = Arc::new(Nothing { ledger, first });
-    let ingest = Ingest::new(recorder, outcomes, window).ending_with(service.drain());
+    ingest(service, window, Nothing { ledger, first }).await
+}
+
+/// The same with this work on frames, and what it notes of them for a ledger.
+///
+/// # Errors
+/// The port is taken.
+pub async fn bind_with<R: Record>(server: &Server, window: u32, recorder: R) -> Result<Bound> {
+    ingest(Service::new("Collector", server), window, recorder).await
+}
+
+async fn ingest<R: Record>(service: Service, window: u32, recorder: R) -> Result<Bound> {
+    let outcomes = Outcomes::registered(service.metrics());
+    let ingest = Ingest::new(Arc::new(recorder), outcomes, window).ending_with(service.drain());
     let grpc = FrameIngestServer::new(ingest).max_decoding_message_size(MAX_MESSAGE_BYTES);
     Ok(service.grpc(grpc).bind().await?)
 }
