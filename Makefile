@@ -40,7 +40,7 @@ test: lint models ## Everything that must hold: lint, then all tests
 bench: setup ## Measure against bare limits in the same run; prints tables of ratios
 	cargo build --workspace --release --locked
 	target/release/airside models pull
-	cargo bench --locked -p airside-imaging -p airside-vision -p airside-tests --bench gate --bench analysis --bench capture --bench ingest --bench lanes --bench mesh
+	cargo bench --locked -p airside-imaging -p airside-vision -p airside-tests --bench gate --bench analysis --bench capture --bench ingest --bench lanes --bench mesh --bench spool
 
 conformance: setup ## Ask a running istiod what every rule means, or CASES=istio/timeout alone, and compare
 	cargo run -q -p airside-conformance $(CARGO_FLAGS) -- --only "$(CASES)"
