@@ -175,14 +175,14 @@ impl Outbox {
     }
 }
 
-/// Torn tails are cut, and what cannot be read at all is put aside. Where that fails nothing is worse than before.
+/// Torn tails are cut, what cannot be read at all is put aside, and what was never begun goes. Where that fails nothing is
+/// worse than before.
 fn settle_files(segments: &Segments, found: &Found) {
-    let aside = found.unreadable.iter();
-    let settled = segments.finish(found).and_then(|()| {
-        aside
-            .copied()
-            .try_for_each(|number| segments.set_aside(number))
-    });
+    let (mut aside, mut blank) = (found.unreadable.iter(), found.blank.iter());
+    let settled = segments
+        .finish(found)
+        .and_then(|()| aside.try_for_each(|number| segments.set_aside(*number)))
+        .and_then(|()| blank.try_for_each(|number| segments.remove(*number)));
     if let Err(error) = settled {
         tracing::debug!(%error, "segments of an earlier process stay as they are");
     }

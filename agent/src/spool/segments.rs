@@ -85,6 +85,8 @@ pub struct Found {
     pub segments: BTreeMap<u64, (Scan, u64)>,
     /// Numbers of segments that are damaged to a degree that nothing can be read from them.
     pub unreadable: Vec<u64>,
+    /// Numbers of segments that were just begun when the agent ended: not even their header was written, and no frame.
+    pub blank: Vec<u64>,
 }
 
 impl Found {
@@ -147,6 +149,10 @@ impl Segments {
             let Some(number) = number(&name) else {
                 continue;
             };
+            if length < HEADER {
+                found.blank.push(number);
+                continue;
+            }
             let file = self.directory.read(&name)?;
             let Some(header) = self.header(&file, number)? else {
                 found.unreadable.push(number);
@@ -158,7 +164,8 @@ impl Segments {
             let scan = segment::scan(&file, number, length)?;
             found.segments.insert(number, (scan, length));
         }
-        let newest = found.segments.keys().chain(&found.unreadable).max();
+        let others = found.unreadable.iter().chain(&found.blank);
+        let newest = found.segments.keys().chain(others).max();
         self.writer().newest = newest.copied().unwrap_or_default();
         Ok(Ok(found))
     }

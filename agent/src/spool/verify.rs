@@ -125,6 +125,10 @@ impl Disk {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
                 file => file?,
             };
+            if length < segment::HEADER {
+                // Just begun: there is no frame in it yet, and nothing that could be damaged.
+                continue;
+            }
             let scan = segment::scan(&file, number, length)?;
             if scan.damaged || segment::read_header(&file).is_err() {
                 disk.unreadable.push(format!("{name} is damaged"));
@@ -285,6 +289,22 @@ camera      captured         gated  acknowledged          shed       dropped    
         let _agent = StateDirectory::take(folder.path()).unwrap();
         let report = verify(folder.path()).unwrap();
         assert!(report.is_exact() && report.to_string().contains("the agent is running"));
+    }
+
+    #[test]
+    fn a_segment_that_was_just_begun_is_no_damage() {
+        let (folder, path) = state();
+        let begun = path.join("0000000002.seg");
+        fs::write(&begun, b"AIR").unwrap();
+        assert!(verify(folder.path()).unwrap().is_exact());
+        let options = crash::options(Directory::new(path), 1 << 20);
+        let outbox = Outbox::open(options).unwrap();
+        assert!(!begun.exists());
+        crash::put(&outbox, 32);
+        drop(outbox);
+        let report = verify(folder.path()).unwrap();
+        assert!(report.is_exact(), "{report}");
+        assert_eq!(report.cameras[0].ledger.captured, 36);
     }
 
     #[test]
