@@ -168,7 +168,7 @@ fn make(disk: &Path, change: &Change, length: usize) {
             let bytes = &bytes[..length.min(bytes.len())];
             file.unwrap().write_all_at(bytes, *offset).unwrap();
         }
-        Change::Sync(_) => {}
+        Change::Sync(_) | Change::SyncNames => {}
         _ if length == 0 => {}
         Change::Create(name) => drop(fs::File::create(disk.join(name)).unwrap()),
         Change::Cut(name, length) => {

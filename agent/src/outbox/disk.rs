@@ -76,7 +76,14 @@ impl Outbox {
         {}
         loop {
             match disk.write(frame, taken_in) {
-                Ok(place) => return Some(place),
+                Ok(place) => {
+                    if place.is_first()
+                        && let Some(keeper) = &*self.keeper()
+                    {
+                        keeper.is_full();
+                    }
+                    return Some(place);
+                }
                 Err(error) if is_full(&error) && disk.policy == Policy::DropOldest => {
                     if self.free(disk) {
                         continue;
@@ -96,13 +103,7 @@ impl Outbox {
     pub fn look_after(&self) {
         let Some(disk) = &self.disk else { return };
         let kept = disk.segments.sync().and_then(|()| self.sync_journal());
-        if let Err(error) = kept {
-            // What the disk did not keep may be gone: what follows begins a new segment.
-            disk.segments.abandon();
-            let mut inner = self.lock();
-            inner.journal = None;
-            inner.trouble(&error);
-        }
+        self.check_kept(disk, kept);
         if self.lock().closed {
             return;
         }
@@ -117,6 +118,23 @@ impl Outbox {
             }
         }
         self.tell_room();
+    }
+
+    /// Returns when the segments that are full are on the disk.
+    pub(super) fn keep_full(&self) {
+        if let Some(disk) = &self.disk {
+            self.check_kept(disk, disk.segments.sync_full());
+        }
+    }
+
+    fn check_kept(&self, disk: &Disk, kept: io::Result<()>) {
+        if let Err(error) = kept {
+            // What the disk did not keep may be gone: what follows begins a new segment.
+            disk.segments.abandon();
+            let mut inner = self.lock();
+            inner.journal = None;
+            inner.trouble(&error);
+        }
     }
 
     /// Whether capture may go on.

@@ -1,11 +1,17 @@
 //! The thread that looks after a spool on disk: tells the disk to keep what was written, removes what is not needed,
 //! lets go of what is too old, and tries a disk that failed again.
+//!
+//! A segment that is full is kept at once and not when its time has come: the disk then writes while frames come, instead of
+//! standing still first and having everything to do in the end.
 
 use std::{
     io,
-    sync::{Arc, Weak, mpsc},
+    sync::{
+        Arc, Weak,
+        mpsc::{self, RecvTimeoutError},
+    },
     thread::{self, JoinHandle},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use super::Outbox;
@@ -17,7 +23,8 @@ const HASTE: Duration = Duration::from_millis(10);
 
 /// Ends its thread, after a last look, when it is dropped.
 pub(super) struct Keeper {
-    stop: Option<mpsc::Sender<()>>,
+    /// Tells that a segment is full.
+    full: Option<mpsc::SyncSender<()>>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -34,24 +41,43 @@ impl Outbox {
             Duration::ZERO => PAUSE,
             sync => sync.clamp(HASTE, PAUSE),
         };
-        let (stop, stopped) = mpsc::channel();
+        // One notice is enough for all segments that are full by then.
+        let (full, notices) = mpsc::sync_channel(1);
         let outbox = Arc::downgrade(self);
         let thread = thread::Builder::new()
             .name("spool".to_owned())
-            .spawn(move || look_after(&outbox, &stopped, pause))?;
+            .spawn(move || look_after(&outbox, &notices, pause))?;
         *self.keeper() = Some(Keeper {
-            stop: Some(stop),
+            full: Some(full),
             thread: Some(thread),
         });
         Ok(())
     }
 }
 
-fn look_after(outbox: &Weak<Outbox>, stopped: &mpsc::Receiver<()>, pause: Duration) {
+impl Keeper {
+    /// Has a segment that is full kept.
+    pub(super) fn is_full(&self) {
+        if let Some(full) = &self.full {
+            // One that waits already is as good.
+            let _ = full.try_send(());
+        }
+    }
+}
+
+fn look_after(outbox: &Weak<Outbox>, notices: &mpsc::Receiver<()>, pause: Duration) {
+    let mut due = Instant::now() + pause;
     loop {
-        let ended = stopped.recv_timeout(pause) == Err(mpsc::RecvTimeoutError::Disconnected);
+        let notice = notices.recv_timeout(due.saturating_duration_since(Instant::now()));
+        let ended = notice == Err(RecvTimeoutError::Disconnected);
         if let Some(outbox) = outbox.upgrade() {
-            outbox.look_after();
+            if notice.is_ok() {
+                outbox.keep_full();
+            }
+            if ended || Instant::now() >= due {
+                outbox.look_after();
+                due = Instant::now() + pause;
+            }
         }
         if ended {
             return;
@@ -61,7 +87,7 @@ fn look_after(outbox: &Weak<Outbox>, stopped: &mpsc::Receiver<()>, pause: Durati
 
 impl Drop for Keeper {
     fn drop(&mut self) {
-        self.stop.take();
+        self.full.take();
         if let Some(thread) = self.thread.take()
             && thread.thread().id() != thread::current().id()
         {

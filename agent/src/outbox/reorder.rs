@@ -48,13 +48,15 @@ impl Disk {
                     file.pending.clear();
                 }
             }
-            Change::Rename(..) | Change::Remove(_) => self.names.push(change.clone()),
             Change::Create(name) => {
-                // It syncs the directory.
+                self.files.insert(name.clone(), File::default());
+                self.names.push(change.clone());
+            }
+            Change::Rename(..) | Change::Remove(_) => self.names.push(change.clone()),
+            Change::SyncNames => {
                 for change in std::mem::take(&mut self.names) {
                     rename(&mut self.files, &change);
                 }
-                self.files.insert(name.clone(), File::default());
             }
         }
     }
@@ -76,8 +78,10 @@ impl Disk {
         };
         let mut files = self.files.iter().map(written).collect();
         for change in &self.names {
-            if chance.up_to(1) == 1 {
-                rename(&mut files, change);
+            match (chance.up_to(1) == 1, change) {
+                (true, _) => rename(&mut files, change),
+                (false, Change::Create(name)) => drop(files.remove(name)),
+                (false, _) => {}
             }
         }
         for (name, file) in files {
@@ -222,7 +226,9 @@ fn a_disk_that_writes_nothing_by_itself_has_what_was_synced() {
     let kept = tape.folder.path().join("kept");
     fs::create_dir(&kept).unwrap();
     for (name, file) in &disk.files {
-        fs::write(kept.join(name), &file.kept).unwrap();
+        if !disk.names.contains(&Change::Create(name.clone())) {
+            fs::write(kept.join(name), &file.kept).unwrap();
+        }
     }
     let outbox = Outbox::open(options(Directory::new(kept), TIGHT)).unwrap();
     assert_eq!(drain(&outbox).into_keys().collect::<Vec<_>>(), [1]);

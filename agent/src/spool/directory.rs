@@ -9,7 +9,10 @@ use std::{
     io,
     os::unix::fs::{DirBuilderExt as _, FileExt as _, MetadataExt as _, OpenOptionsExt as _},
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 /// One change of the disk, before it is made.
@@ -27,6 +30,8 @@ pub enum Change {
     Remove(String),
     /// What was written to a file is to be on the disk before anything else is done.
     Sync(String),
+    /// And so are the names of all files.
+    SyncNames,
 }
 
 /// Sees each change before it is made; its error is taken for the disk's.
@@ -38,6 +43,9 @@ pub struct Directory {
     watch: Option<Watch>,
     /// Device and inode; `None` until it was seen.
     identity: Mutex<Option<(u64, u64)>>,
+    /// How many files were made, and of how many of them the disk knows the names for sure.
+    made: AtomicU64,
+    synced: Mutex<u64>,
 }
 
 /// An open file of the directory.
@@ -56,6 +64,8 @@ impl Directory {
             path,
             watch: None,
             identity: Mutex::default(),
+            made: AtomicU64::new(0),
+            synced: Mutex::default(),
         }
     }
 
@@ -132,7 +142,7 @@ impl Directory {
         Ok(self.handle(name, file))
     }
 
-    /// Makes an empty file, also where there was one.
+    /// Makes an empty file, also where there was one. A power failure may take its name until [`Self::sync`].
     ///
     /// # Errors
     /// The disk's.
@@ -145,9 +155,23 @@ impl Directory {
             .truncate(true)
             .mode(0o600)
             .open(self.path.join(name))?;
-        // The name is to survive a power failure as well as the content.
-        File::open(&self.path)?.sync_all()?;
+        self.made.fetch_add(1, Ordering::Release);
         Ok(self.handle(name, file))
+    }
+
+    /// Returns when the disk knows the names of all files that were made.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub fn sync(&self) -> io::Result<()> {
+        let made = self.made.load(Ordering::Acquire);
+        let mut synced = self.synced.lock().unwrap_or_else(PoisonError::into_inner);
+        if *synced < made {
+            watch(self.watch.as_ref(), || Change::SyncNames)?;
+            File::open(&self.path)?.sync_all()?;
+            *synced = made;
+        }
+        Ok(())
     }
 
     /// Gives a file another name.

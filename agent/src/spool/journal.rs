@@ -130,6 +130,7 @@ impl Journal {
         journal.begin(book)?;
         // Both files exist in full from now on.
         fill(&journal.other, journal.usual)?;
+        directory.sync()?;
         Ok(journal)
     }
 

@@ -218,6 +218,15 @@ impl Segments {
         writer.unsynced.clear();
     }
 
+    /// Returns when the segments that are full are on the disk; their names may not be.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub fn sync_full(&self) -> io::Result<()> {
+        let handles = std::mem::take(&mut self.writer().unsynced);
+        handles.iter().try_for_each(Handle::sync)
+    }
+
     /// Returns when everything that was written is on the disk.
     ///
     /// # Errors
@@ -230,7 +239,8 @@ impl Segments {
             handles.extend(current);
             handles
         };
-        handles.iter().try_for_each(Handle::sync)
+        handles.iter().try_for_each(Handle::sync)?;
+        self.directory.sync()
     }
 
     /// Reads a frame back.

@@ -1,6 +1,6 @@
 //! One frame in a lane.
 
-use crate::frame::Frame;
+use crate::{frame::Frame, spool::segment::HEADER};
 
 /// Where a frame is on disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -11,6 +11,14 @@ pub struct Place {
     pub offset: u32,
     /// Bytes of its record.
     pub length: u32,
+}
+
+impl Place {
+    /// Whether its segment begins with it: the one before is full then.
+    #[must_use]
+    pub fn is_first(&self) -> bool {
+        u64::from(self.offset) == HEADER
+    }
 }
 
 /// A frame and where it is: in memory, on disk, or both.
