@@ -11,6 +11,10 @@ use airside_imaging::{
 use super::{Sight, Watch, place::Place, settings::Settings};
 use crate::{area::Polygon, capture::Picture};
 
+/// What was looked at is not looked at again so soon: people take a second for a step or two, and more than ten looks a second would
+/// only heat the device. A little less than that time, as cameras of ten pictures a second are not exact.
+const APART: Duration = Duration::from_millis(90);
+
 /// Watches for motion. A picture whose brightness is not known matters: better one too many than one too few.
 pub struct Motion {
     sensitivity: Sensitivity,
@@ -20,6 +24,8 @@ pub struct Motion {
     /// Where something moves in the last picture.
     places: Vec<Place>,
     sight: Sight,
+    /// Whether something moved when it last looked.
+    moves: bool,
     failed: bool,
 }
 
@@ -40,6 +46,7 @@ impl Motion {
             eye: None,
             places: Vec::new(),
             sight: Sight::default(),
+            moves: false,
             failed: false,
         }
     }
@@ -82,22 +89,20 @@ impl Motion {
         eye.map_or(&[], |eye| eye.motion.differs())
     }
 
-    fn tell(&mut self, reason: &str) {
-        if !std::mem::replace(&mut self.failed, true) {
-            tracing::warn!(reason, "motion cannot be seen; every picture counts");
-        }
+    /// What was seen then holds for a picture of this time, too.
+    fn has_just_looked(&self, at: Timestamp) -> bool {
+        let eye = self.eye.as_ref().filter(|_| !self.failed);
+        eye.is_some_and(|eye| at.distance(eye.at) < APART)
     }
-}
 
-impl Watch for Motion {
-    fn look(&mut self, picture: &Picture, at: Timestamp) -> Sight {
+    fn see(&mut self, picture: &Picture, at: Timestamp) {
         let seen = match &picture.luma {
             Some(luma) => self
                 .watch(&luma.small, at)
                 .map_err(|error| error.to_string()),
             None => Err("the camera gives no brightness".to_owned()),
         };
-        let (moves, moving) = match seen {
+        (self.moves, self.sight.moving) = match seen {
             Ok(seen) => {
                 self.failed = false;
                 (seen.moves(), seen.share)
@@ -107,8 +112,21 @@ impl Watch for Motion {
                 (true, 0.0)
             }
         };
-        self.sight.moving = moving;
-        if moves {
+    }
+
+    fn tell(&mut self, reason: &str) {
+        if !std::mem::replace(&mut self.failed, true) {
+            tracing::warn!(reason, "motion cannot be seen; every picture counts");
+        }
+    }
+}
+
+impl Watch for Motion {
+    fn look(&mut self, picture: &Picture, at: Timestamp) -> Sight {
+        if picture.luma.is_none() || !self.has_just_looked(at) {
+            self.see(picture, at);
+        }
+        if self.moves {
             self.sight.mattered_at = Some(at);
         }
         self.sight
@@ -172,6 +190,21 @@ mod tests {
         }
         let sight = motion.look(&picture(None), time(15));
         assert_eq!((sight.mattered_at, sight.moving), (Some(time(14)), 0.0));
+    }
+
+    #[test]
+    fn of_a_fast_camera_some_pictures_are_like_the_last_that_was_looked_at() {
+        let mut motion = Motion::new(&Settings::default());
+        let at = |millis| Timestamp::from_micros(0).after(Duration::from_millis(millis));
+        motion.look(&picture(None), at(0));
+        assert_eq!(motion.look(&picture(Some(9)), at(67)), Sight::default());
+        let sight = motion.look(&picture(Some(9)), at(133));
+        assert_eq!(sight.mattered_at, Some(at(133)));
+        assert!(sight.moving > 0.0);
+        let sight = motion.look(&picture(None), at(200));
+        assert_eq!(sight.mattered_at, Some(at(200)), "still");
+        let sight = motion.look(&picture(None), at(267));
+        assert_eq!((sight.mattered_at, sight.moving), (Some(at(200)), 0.0));
     }
 
     #[test]
