@@ -19,6 +19,7 @@ pub mod fleet;
 pub mod frame;
 pub mod gate;
 pub mod ledger;
+pub mod memory;
 pub mod metrics;
 pub mod outbox;
 pub mod reload;

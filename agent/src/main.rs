@@ -19,6 +19,7 @@ use airside_agent::{
     command::{Command, Config, Ledger},
     discover,
     gate::{preview, tryout},
+    memory,
     settings::{self, CameraSettings, Flags, Loaded, Settings},
     spool, status,
     systemd::Manager,
@@ -35,8 +36,13 @@ const INSTALLED: &str = "/etc/airside-agent/agent.toml";
 /// And where its unit keeps state.
 const INSTALLED_STATE: &str = "/var/lib/airside-agent";
 
+fn main() -> ExitCode {
+    memory::give_back();
+    start()
+}
+
 #[tokio::main]
-async fn main() -> ExitCode {
+async fn start() -> ExitCode {
     match carry_out().await {
         Ok(code) => code,
         Err(error) => match error.downcast_ref::<settings::Error>() {
