@@ -1,4 +1,5 @@
-//! The gaps between live frames. A camera takes its pictures at a steady pace, so it is known when the next may come.
+//! The gaps between live frames. A camera takes its pictures at a steady pace, so it is known when the next may come; and it is
+//! known how long a frame of backlog takes.
 
 use std::{collections::VecDeque, time::Duration};
 
@@ -13,6 +14,32 @@ const MARGIN: f64 = 1.1;
 /// Gaps that are looked at before there is none. With a camera or two one of the first fits; with so many that none of these
 /// does, there are none.
 const LOOKED_AT: usize = 16;
+
+/// Frames of backlog that tell how long one takes.
+const TAKEN: usize = 16;
+
+/// How long a frame of backlog takes while no other is under way.
+#[derive(Debug, Default)]
+pub(super) struct Takes {
+    recent: VecDeque<Duration>,
+}
+
+impl Takes {
+    pub(super) fn add(&mut self, took: Duration) {
+        self.recent.push_back(took);
+        if self.recent.len() > TAKEN {
+            self.recent.pop_front();
+        }
+    }
+
+    /// Three in four take no longer: one that was held up for long closes no gap. Nothing while nothing is known.
+    pub(super) fn usually(&self) -> Duration {
+        let mut sorted: Vec<_> = self.recent.iter().copied().collect();
+        sorted.sort_unstable();
+        let third = sorted.len() * 3 / 4;
+        sorted.get(third).copied().unwrap_or_default()
+    }
+}
 
 /// When a camera's live frames come.
 #[derive(Debug, Default)]
@@ -113,6 +140,20 @@ mod tests {
         assert_eq!(find(450, 100), Some(450));
         assert_eq!(find(0, 170), Some(0));
         assert_eq!(find(10, 190), None);
+    }
+
+    #[test]
+    fn a_hiccup_closes_no_gap() {
+        let mut takes = Takes::default();
+        assert_eq!(takes.usually(), Duration::ZERO);
+        for took in [20, 21, 1_000, 22, 20] {
+            takes.add(millis(took));
+        }
+        assert_eq!(takes.usually(), millis(22));
+        for _ in 0..TAKEN {
+            takes.add(millis(60));
+        }
+        assert_eq!(takes.usually(), millis(60));
     }
 
     #[test]

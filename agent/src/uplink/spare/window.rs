@@ -1,5 +1,6 @@
 //! How many frames of backlog may be under way beside live frames: grows while live frames take no longer than without, is
-//! halved when one does (additive increase, multiplicative decrease).
+//! halved when too many do (additive increase, multiplicative decrease). Below one frame at a time it says how carefully that
+//! one goes.
 
 use tokio::time::Instant;
 
@@ -10,34 +11,29 @@ const LEAST: f64 = 0.25;
 const MOST: f64 = 64.0;
 /// Share by which the window grows with each live frame before it was ever too large: it doubles within six.
 const START: f64 = 0.125;
-/// Growth with each live frame after that. A window that is one too large costs a live frame or two, which may be one in a
-/// hundred: the next try to go from gaps to one at a time comes 128 frames later.
-const GAIN: f64 = 1.0 / 256.0;
-/// After each try that failed at once the next comes twice as late, at most sixteen times.
-const LEAST_GAIN: f64 = GAIN / 16.0;
-/// A window that held for so many live frames where it had failed before was no failed try.
-const HELD: u32 = 256;
+/// Growth with each live frame after that: from a half to a whole frame at a time in a quarter of a minute of a usual camera.
+/// How often it may be too much is not decided here but by the tolerance.
+const GAIN: f64 = 1.0 / 32.0;
+/// Growth while backlog goes in gaps only: every step is felt soon, and should be found, not overshot.
+const GAIN_IN_GAPS: f64 = GAIN / 16.0;
+/// Growth from now and then to gaps: half a minute of a usual camera without complaint.
+const GAIN_AT_LEAST: f64 = GAIN / 4.0;
 
 /// The window of an agent.
 #[derive(Debug)]
 pub(super) struct Window {
     size: f64,
-    gain: f64,
     starting: bool,
-    /// Where it was last too large.
-    limit: f64,
-    /// Live frames since it is there again.
-    held_for: u32,
     halved: Option<Instant>,
 }
 
 /// What a window allows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Allowance {
     /// So many frames at a time.
     Frames(u32),
-    /// One at a time, between live frames.
-    Gaps,
+    /// One at a time, of which this share has to be through before the next live frame is due.
+    Gaps(f64),
     /// One now and then.
     Trickle,
 }
@@ -46,10 +42,7 @@ impl Default for Window {
     fn default() -> Self {
         Self {
             size: 1.0,
-            gain: GAIN,
             starting: true,
-            limit: MOST,
-            held_for: 0,
             halved: None,
         }
     }
@@ -59,43 +52,32 @@ impl Window {
     pub(super) fn allowance(&self) -> Allowance {
         match self.size {
             size if size >= 1.0 => Allowance::Frames(size as u32),
-            size if size >= GAPS => Allowance::Gaps,
+            size if size >= GAPS => Allowance::Gaps((1.0 - size) / (1.0 - GAPS)),
             _ => Allowance::Trickle,
         }
     }
 
     /// A live frame took no longer than without backlog; `used` says whether as much backlog as may be was under way.
     pub(super) fn good(&mut self, used: bool) {
-        if self.size >= self.limit {
-            self.held_for += 1;
-            if self.held_for >= HELD {
-                (self.gain, self.limit) = (GAIN, MOST);
-            }
-        }
-        // What was not tried has not proved itself.
-        if used || self.size < 1.0 {
-            let grown = match self.starting {
-                true => self.size * (1.0 + START),
-                false => self.size + self.gain,
-            };
-            self.size = grown.min(MOST);
-        }
+        let gain = match self.size {
+            // What was not tried has not proved itself.
+            size if size >= 1.0 && !used => 0.0,
+            size if self.starting => size * START,
+            size if size >= 1.0 => GAIN,
+            size if size >= GAPS => GAIN_IN_GAPS,
+            _ => GAIN_AT_LEAST,
+        };
+        self.size = (self.size + gain).min(MOST);
     }
 
-    /// A live frame that was captured at `captured` took too long.
+    /// Too many live frames took too long, the last of which was captured at `captured`.
     pub(super) fn congested(&mut self, captured: Instant, now: Instant) {
         // Frames that were on their way when it was halved tell the same once more.
         if self.halved.is_some_and(|halved| captured < halved) {
             return;
         }
-        let failed_again = self.limit < MOST;
-        if failed_again {
-            self.gain = (self.gain / 2.0).max(LEAST_GAIN);
-        }
-        self.limit = self.size.max(1.0);
         self.size = (self.size / 2.0).max(LEAST);
         self.starting = false;
-        self.held_for = 0;
         self.halved = Some(now);
     }
 }
@@ -122,28 +104,29 @@ mod tests {
             window.congested(start, now);
         }
         assert_eq!(window.allowance(), Allowance::Frames(2));
-        let later = now + Duration::from_secs(1);
-        window.congested(later, later);
-        let later = later + Duration::from_secs(1);
-        window.congested(later, later);
-        assert_eq!(window.allowance(), Allowance::Gaps);
+        for _ in 0..40 {
+            window.good(true);
+        }
+        assert_eq!(window.allowance(), Allowance::Frames(3));
     }
 
     #[test]
-    fn tries_that_fail_come_ever_later() {
+    fn recovers_from_a_trickle_within_minutes() {
         let (mut window, mut now) = (Window::default(), Instant::now());
-        window.congested(now, now);
-        let mut tries = Vec::new();
-        for _ in 0..4 {
-            let mut frames = 0;
-            while window.allowance() == Allowance::Gaps {
-                window.good(false);
-                frames += 1;
-            }
-            tries.push(frames);
-            now += Duration::from_secs(1);
+        for _ in 0..10 {
             window.congested(now, now);
+            now += Duration::from_secs(1);
         }
-        assert_eq!(tries, [128, 256, 512, 1024]);
+        let mut seen = Vec::new();
+        for frame in 0..=288 {
+            let allowance = window.allowance();
+            if seen.last().is_none_or(|(_, last)| *last != allowance) {
+                seen.push((frame, allowance));
+            }
+            window.good(false);
+        }
+        assert_eq!(seen[0], (0, Allowance::Trickle));
+        assert_eq!(seen[1], (32, Allowance::Gaps(1.0)));
+        assert_eq!(seen.last(), Some(&(288, Allowance::Frames(1))));
     }
 }
