@@ -12,7 +12,7 @@ use crate::{
     fleet::{Common, Fleet},
     metrics::{self, Metrics},
     outbox::{OpenError, Spools},
-    reload::Reloader,
+    reload::{Means, Reloader},
     rest::{self, Preview},
     settings::Loaded,
     systemd::{Manager, Pulse},
@@ -69,21 +69,29 @@ pub async fn build(loaded: Loaded, args: Vec<OsString>, manager: Manager) -> Res
         .schedule()
         .map_err(uplink::settings::Refused::from)?;
     let tls = tls::Client::new(settings.uplink.tls()?)?;
+    let bandwidth = Arc::new(Bandwidth::new(schedule, Zoned::now));
     metrics::tls::export(service.metrics(), &tls.standing());
+    metrics::cameras::export(service.metrics(), &cameras, &bandwidth);
     let state_dir = settings.state_dir.as_deref();
     let common = Common {
         spools: Spools::new(state_dir, &settings.spool, settings.window)?,
         settings: settings.clone(),
         mesh: service.mesh().with_tls(tls.clone()),
         tls: tls.standing(),
-        bandwidth: Arc::new(Bandwidth::new(schedule, Zoned::now)),
+        bandwidth,
         adaptive: watch::Sender::new(settings.uplink.adaptive),
+        stream_age: watch::Sender::new(settings.uplink.stream_age),
         spare: Spare::new(Instant::now()),
         metrics: Metrics::registered(service.metrics()),
         drain: service.drain(),
     };
     let (fleet, helm) = Fleet::start(common, cameras.clone()).await?;
-    let (reloader, reload) = Reloader::new(args, loaded, helm, manager.notify.clone());
+    let means = Means {
+        helm,
+        tls: tls.clone(),
+        notify: manager.notify.clone(),
+    };
+    let (reloader, reload) = Reloader::new(args, loaded, means);
     service.spawn("cameras", fleet.run());
     let pulse = Pulse {
         notify: manager.notify.clone(),

@@ -61,6 +61,23 @@ pub enum Condition {
     Failed(String),
 }
 
+impl Condition {
+    /// All names, in the order of a camera's life.
+    pub const NAMES: [&str; 5] = ["idle", "starting", "capturing", "full", "failed"];
+
+    /// In one word.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Idle => "idle",
+            Self::Starting => "starting",
+            Self::Capturing => "capturing",
+            Self::Full => "full",
+            Self::Failed(_) => "failed",
+        }
+    }
+}
+
 /// One camera of the agent.
 pub struct Camera {
     name: CameraName,

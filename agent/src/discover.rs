@@ -5,6 +5,7 @@
 //! only as a digest.
 
 pub mod devices;
+mod host;
 pub mod onvif;
 pub mod probe;
 mod report;
@@ -13,7 +14,7 @@ mod xml;
 
 use std::{
     io,
-    net::{IpAddr, Ipv4Addr, SocketAddr},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6},
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -24,7 +25,7 @@ use nix::{
     net::if_::InterfaceFlags,
 };
 
-pub use self::report::Report;
+pub use self::{host::Host, report::Report};
 use crate::capture::{Credentials, RefusedCredentials};
 
 /// Where the kernel lists video devices, and where they are.
@@ -35,7 +36,7 @@ const LONGEST_TEXT: usize = 120;
 /// Where to look.
 #[derive(clap::Args, Clone, Debug)]
 pub struct Args {
-    /// Ask on this network alone: name or IPv4 address of an own interface [default: all but the loopback]
+    /// Ask on this network alone: name or address of an own interface [default: all but the loopback]
     #[arg(long, value_name = "INTERFACE")]
     pub interface: Option<String>,
     /// Ask this camera alone, which multicast may not reach: `ADDRESS[:PORT]`
@@ -56,7 +57,9 @@ pub struct Args {
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// No such interface.
-    #[error("interface '{wanted}' is none of this machine with an IPv4 address; expected {known}")]
+    #[error(
+        "interface '{wanted}' is none of this machine that can be asked from; expected {known}"
+    )]
     Interface {
         /// What was given.
         wanted: String,
@@ -82,12 +85,11 @@ pub async fn run(args: &Args) -> Result<Report, Error> {
     let credentials = args.credentials_file.as_deref();
     let credentials = credentials.map(Credentials::read).transpose()?;
     let from = own_addresses(args)?;
-    let to = args.address.unwrap_or(probe::GROUP);
     let devices =
         tokio::task::spawn_blocking(|| devices::list(Path::new(SYSTEM.0), Path::new(SYSTEM.1)));
     let found = match from.as_slice() {
         [] => Ok((Vec::new(), 0)),
-        from => onvif::find(from, to, args.timeout, credentials.as_ref()).await,
+        from => onvif::find(from, args.address, args.timeout, credentials.as_ref()).await,
     };
     let named = args.address.is_some() || args.interface.is_some();
     let (cameras, unreadable_answers, problem) = match found {
@@ -99,38 +101,51 @@ pub async fn run(args: &Args) -> Result<Report, Error> {
         // A panic on the way is in the log.
         devices: devices.await.unwrap_or_default(),
         cameras,
-        asked_from: from,
+        asked_from: from.into_iter().map(Host::from).collect(),
         unreadable_answers,
         problem,
         credentials_file: args.credentials_file.clone(),
     })
 }
 
-/// The addresses of this machine that questions are sent from.
-fn own_addresses(args: &Args) -> Result<Vec<Ipv4Addr>, Error> {
+/// The addresses of this machine that questions are sent from: IPv4 first, by which most cameras are known better.
+fn own_addresses(args: &Args) -> Result<Vec<SocketAddr>, Error> {
     let interfaces = getifaddrs().map_err(Error::Interfaces)?;
-    let known: Vec<_> = interfaces
-        .filter_map(|one| Some((ip(&one)?, one)))
-        .collect();
+    let asks = |ip: IpAddr| match args.address {
+        Some(to) => ip.is_ipv4() == to.is_ipv4(),
+        // A group is asked from an address of its own reach.
+        None => ip.is_ipv4() || matches!(ip, IpAddr::V6(ip) if ip.is_unicast_link_local()),
+    };
+    let known = interfaces.filter_map(|one| Some((own_address(&one)?, one)));
+    let mut known: Vec<_> = known.filter(|(own, _)| asks(own.ip())).collect();
+    known.sort_by_key(|(own, _)| own.is_ipv6());
     let Some(wanted) = &args.interface else {
-        if args.address.is_some() {
-            return Ok(vec![Ipv4Addr::UNSPECIFIED]);
+        if let Some(to) = args.address {
+            let any = match to {
+                SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
+                SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
+            };
+            return Ok(vec![SocketAddr::new(any, 0)]);
         }
         let reaches = InterfaceFlags::IFF_UP | InterfaceFlags::IFF_MULTICAST;
         let asks = |one: &InterfaceAddress| {
             one.flags.contains(reaches) && !one.flags.contains(InterfaceFlags::IFF_LOOPBACK)
         };
         let asked = known.iter().filter(|(_, one)| asks(one));
-        return Ok(asked.map(|(ip, _)| *ip).collect());
+        return Ok(asked.map(|(own, _)| *own).collect());
     };
-    let is_wanted = |(ip, one): &&(Ipv4Addr, InterfaceAddress)| {
-        one.interface_name == *wanted || ip.to_string() == *wanted
+    let is_wanted = |(own, one): &&(SocketAddr, InterfaceAddress)| {
+        one.interface_name == *wanted || own.ip().to_string() == *wanted
     };
-    let named: Vec<_> = known.iter().filter(is_wanted).map(|(ip, _)| *ip).collect();
+    let named: Vec<_> = known
+        .iter()
+        .filter(is_wanted)
+        .map(|(own, _)| *own)
+        .collect();
     if named.is_empty() {
         let known: Vec<_> = known
             .iter()
-            .map(|(ip, one)| format!("{} ({ip})", one.interface_name))
+            .map(|(own, one)| format!("{} ({})", one.interface_name, own.ip()))
             .collect();
         return Err(Error::Interface {
             wanted: printable(wanted),
@@ -140,16 +155,24 @@ fn own_addresses(args: &Args) -> Result<Vec<Ipv4Addr>, Error> {
     Ok(named)
 }
 
-fn ip(interface: &InterfaceAddress) -> Option<Ipv4Addr> {
-    Some(interface.address.as_ref()?.as_sockaddr_in()?.ip())
+/// The address of an interface, and which link an address of one link alone is of.
+fn own_address(interface: &InterfaceAddress) -> Option<SocketAddr> {
+    let address = interface.address.as_ref()?;
+    let v4 = address
+        .as_sockaddr_in()
+        .map(|own| SocketAddr::new(own.ip().into(), 0));
+    let v6 = || {
+        let own = address.as_sockaddr_in6()?;
+        Some(SocketAddrV6::new(own.ip(), 0, 0, own.scope_id()).into())
+    };
+    v4.or_else(v6)
 }
 
 fn address(text: &str) -> Result<SocketAddr, String> {
     let with_port = || text.parse().ok();
     let alone = || Some(SocketAddr::new(text.parse::<IpAddr>().ok()?, probe::PORT));
     let address = with_port().or_else(alone);
-    let address = address.filter(SocketAddr::is_ipv4);
-    address.ok_or_else(|| "expected an IPv4 address, with or without port".to_owned())
+    address.ok_or_else(|| "expected an address such as 10.0.0.7, with or without port".to_owned())
 }
 
 /// What a device says, on one line and not too long.

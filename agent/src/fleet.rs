@@ -10,7 +10,7 @@
 //!
 //! Two tasks a camera: one captures, one delivers. Neither ends before its camera is drained; one that does ends the agent.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use airside_runtime::{Mesh, problem::Chain, tls};
 use serde::Serialize;
@@ -28,6 +28,7 @@ use crate::{
     metrics::Metrics,
     outbox::{OpenError, Outbox, Spools},
     settings::{CameraSettings, CameraTable, Settings},
+    spool,
     uplink::{self, CameraName, Claim, Limits, Uplink, adapt, bandwidth::Bandwidth, spare::Spare},
 };
 
@@ -60,10 +61,14 @@ pub struct Ended {
 /// The spool of a camera, its orders, and what it is to do at first.
 type Opened = (Arc<Outbox>, Standing, (bool, Option<Assignment>));
 
-/// What the fleet is to be like.
-struct Wanted {
-    cameras: Vec<CameraSettings>,
-    uplink: uplink::settings::Settings,
+/// What the fleet is to be like from now on.
+pub struct Wanted {
+    /// Exactly these cameras.
+    pub cameras: Vec<CameraSettings>,
+    /// How their frames travel; its TLS files are exchanged beside the fleet.
+    pub uplink: uplink::settings::Settings,
+    /// How they wait.
+    pub spool: spool::settings::Settings,
 }
 
 type Order = (Wanted, oneshot::Sender<Changes>);
@@ -73,14 +78,9 @@ type Order = (Wanted, oneshot::Sender<Changes>);
 pub struct Helm(mpsc::Sender<Order>);
 
 impl Helm {
-    /// Has exactly these cameras run, and their uplinks do what can be changed while they do; `None` when the agent ends meanwhile.
-    pub async fn steer(
-        &self,
-        cameras: Vec<CameraSettings>,
-        uplink: uplink::settings::Settings,
-    ) -> Option<Changes> {
+    /// Has the fleet be like this; `None` when the agent ends meanwhile.
+    pub async fn steer(&self, wanted: Wanted) -> Option<Changes> {
         let (answer, answered) = oneshot::channel();
-        let wanted = Wanted { cameras, uplink };
         self.0.send((wanted, answer)).await.ok()?;
         answered.await.ok()
     }
@@ -100,6 +100,8 @@ pub struct Common {
     pub bandwidth: Arc<Bandwidth>,
     /// Whether cameras adapt to their links.
     pub adaptive: watch::Sender<bool>,
+    /// Age at which a stream is replaced.
+    pub stream_age: watch::Sender<Duration>,
     /// What live frames leave of it to backlog.
     pub spare: Arc<Spare>,
     /// Counts.
@@ -112,6 +114,9 @@ impl Common {
     /// Has the uplinks do this from now on.
     fn adapt(&self, uplink: &uplink::settings::Settings) {
         self.adaptive.send_replace(uplink.adaptive);
+        let age = uplink.stream_age;
+        self.stream_age
+            .send_if_modified(|now| std::mem::replace(now, age) != age);
         match uplink.schedule() {
             Ok(schedule) => self.bandwidth.reschedule(schedule),
             // Settings are checked before they get here.
@@ -171,6 +176,7 @@ impl Fleet {
                 Some(ended) = self.tasks.join_next() => self.over(ended)?,
                 Some((wanted, answer)) = self.orders.recv() => {
                     self.common.adapt(&wanted.uplink);
+                    self.rebound(&wanted.spool).await;
                     let changes = self.change(&wanted.cameras).await?;
                     // Who asked may have gone.
                     let _ = answer.send(changes);
@@ -181,6 +187,17 @@ impl Fleet {
             self.over(ended)?;
         }
         Ok(())
+    }
+
+    /// Has all spools keep to these settings, where blocking is allowed.
+    async fn rebound(&mut self, spool: &spool::settings::Settings) {
+        self.common.spools.take_over(spool);
+        let running = self.running.values();
+        let outboxes: Vec<_> = running.map(|its| Arc::clone(its.camera.outbox())).collect();
+        let bounds = spool.bounds();
+        let rebound = move || outboxes.iter().for_each(|outbox| outbox.rebound(bounds));
+        // A panic on the way is in the log.
+        let _ = tokio::task::spawn_blocking(rebound).await;
     }
 
     async fn change(&mut self, wanted: &[CameraSettings]) -> Result<Changes, Ended> {
@@ -263,7 +280,7 @@ impl Fleet {
             mesh: common.mesh.clone(),
             tls: common.tls.clone(),
             limits: Limits {
-                stream_age: common.settings.uplink.stream_age,
+                stream_age: common.stream_age.subscribe(),
                 flush: common.settings.server.drain_timeout,
             },
             bandwidth: Arc::clone(&common.bandwidth),

@@ -1,14 +1,11 @@
 //! `airside-agent`: see [`airside_agent`].
 
-#![allow(
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "a program speaks to who starts it"
-)]
+#![allow(clippy::print_stderr, reason = "a program speaks to who starts it")]
 
 use std::{
     env,
     ffi::OsString,
+    fmt::Display,
     io::{self, IsTerminal as _, Write as _},
     path::{Path, PathBuf},
     process::ExitCode,
@@ -47,6 +44,7 @@ async fn start() -> ExitCode {
         Ok(code) => code,
         Err(error) => match error.downcast_ref::<settings::Error>() {
             Some(refused) => refuse(refused),
+            None if is_unread(&error) => ExitCode::SUCCESS,
             None => {
                 eprintln!("error: {error:#}");
                 let of_agent = error.downcast_ref::<agent::Error>();
@@ -56,10 +54,22 @@ async fn start() -> ExitCode {
     }
 }
 
+/// Whether who reads the output has seen enough of it, as `head` has.
+fn is_unread(error: &anyhow::Error) -> bool {
+    let error = error.downcast_ref::<io::Error>();
+    error.is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+}
+
+/// Prints without a panic where nobody reads.
+fn say(text: impl Display) -> io::Result<()> {
+    write!(io::stdout(), "{text}")
+}
+
 /// Help and version are asked for; everything else is an error.
 fn refuse(error: &settings::Error) -> ExitCode {
     match error.exit_code() {
-        0 => print!("{error}"),
+        // Nobody has to read it to its end.
+        0 => drop(say(error)),
         _ => eprintln!("{}", error.to_string().trim_end()),
     }
     ExitCode::from(error.exit_code())
@@ -71,8 +81,8 @@ async fn carry_out() -> anyhow::Result<ExitCode> {
     match command {
         None => run(settings::load(env::args_os())?).await?,
         Some(Command::Man) => clap_mangen::Man::new(Flags::command()).render(&mut io::stdout())?,
-        Some(Command::Config(Config::Schema)) => println!("{:#}", settings::schema()),
-        Some(Command::Config(Config::Example)) => print!("{}", settings::EXAMPLE),
+        Some(Command::Config(Config::Schema)) => say(format_args!("{:#}\n", settings::schema()))?,
+        Some(Command::Config(Config::Example)) => say(settings::EXAMPLE)?,
         Some(Command::Config(Config::Check { file })) => check(file)?,
         Some(Command::Status(args)) => return show_status(args).await,
         Some(Command::Discover(args)) => discover(&args).await?,
@@ -101,10 +111,10 @@ fn load_named(file: Option<&Path>) -> Result<Loaded, settings::Error> {
     }
 }
 
-fn check(file: Option<PathBuf>) -> Result<(), settings::Error> {
+fn check(file: Option<PathBuf>) -> anyhow::Result<()> {
     let loaded = load_named(file.as_deref())?;
     for camera in &loaded.settings.cameras {
-        println!("{camera}");
+        say(format_args!("{camera}\n"))?;
     }
     Ok(())
 }
@@ -122,7 +132,7 @@ fn verify(state_dir: Option<PathBuf>) -> anyhow::Result<ExitCode> {
         }
     };
     let report = spool::verify::verify(&state_dir)?;
-    print!("{report}");
+    say(&report)?;
     Ok(match report.is_exact() {
         true => ExitCode::SUCCESS,
         false => ExitCode::FAILURE,
@@ -132,8 +142,8 @@ fn verify(state_dir: Option<PathBuf>) -> anyhow::Result<ExitCode> {
 async fn discover(args: &discover::Args) -> anyhow::Result<()> {
     let report = discover::run(args).await?;
     match args.json {
-        true => println!("{}", serde_json::to_string(&report)?),
-        false => print!("{report}"),
+        true => say(format_args!("{}\n", serde_json::to_string(&report)?))?,
+        false => say(report)?,
     }
     Ok(())
 }
@@ -142,15 +152,15 @@ async fn show_gate(args: &preview::Args) -> anyhow::Result<()> {
     let settings = load_named(args.config.as_deref())?.settings;
     let camera = camera_named(&settings, &args.camera)?;
     let report = preview::run(camera, &args.output, args.pictures).await?;
-    println!(
-        "camera {}: {} pictures in {}: something moves in {}, {} show a face, the gate lets {} through",
+    say(format_args!(
+        "camera {}: {} pictures in {}: something moves in {}, {} show a face, the gate lets {} through\n",
         camera.id,
         report.pictures,
         args.output.display(),
         report.moving,
         report.faces,
         report.admitted,
-    );
+    ))?;
     Ok(())
 }
 
@@ -181,8 +191,8 @@ async fn try_gate(args: &tryout::Args) -> anyhow::Result<()> {
     }
     let report = report?;
     match args.json {
-        true => println!("{}", serde_json::to_string_pretty(&report)?),
-        false => print!("{report}"),
+        true => say(format_args!("{}\n", serde_json::to_string_pretty(&report)?))?,
+        false => say(report)?,
     }
     Ok(())
 }
@@ -227,9 +237,9 @@ async fn show_status(args: status::Args) -> anyhow::Result<ExitCode> {
             Err(_) if !args.watch => eprint!("{text}"),
             // In place: from the upper left corner, over what was there.
             _ if args.watch && !args.json && io::stdout().is_terminal() => {
-                print!("\x1b[H\x1b[J{text}");
+                say(format_args!("\x1b[H\x1b[J{text}"))?;
             }
-            _ => print!("{text}"),
+            _ => say(text)?,
         }
         io::stdout().flush()?;
         if !args.watch {
@@ -241,7 +251,7 @@ async fn show_status(args: status::Args) -> anyhow::Result<ExitCode> {
 
 async fn run(loaded: Loaded) -> anyhow::Result<()> {
     if loaded.flags.server.check {
-        print!("{loaded}");
+        say(loaded)?;
         return Ok(());
     }
     loaded.settings.server.log.start();
@@ -259,14 +269,14 @@ async fn try_camera(loaded: &Loaded, directory: &Path) -> anyhow::Result<()> {
         return Ok(());
     };
     let report = trial::run(camera, directory, loaded.flags.pictures).await?;
-    println!(
-        "camera {}: {} pictures in {}, first after {:.1?}, then {:.1} a second, {} kB each",
+    say(format_args!(
+        "camera {}: {} pictures in {}, first after {:.1?}, then {:.1} a second, {} kB each\n",
         camera.id,
         report.pictures,
         directory.display(),
         report.first_after,
         report.pictures.saturating_sub(1) as f64 / report.took.as_secs_f64().max(f64::EPSILON),
         report.bytes / report.pictures.max(1) / 1000,
-    );
+    ))?;
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! What the agent counts. The ledger is exported as it stands: every scrape reads all outboxes once, so that the
 //! exported figures balance too.
 
+pub mod cameras;
 pub mod tls;
 
 use std::{

@@ -8,7 +8,7 @@ mod report;
 
 use std::{ffi::OsString, io, path::PathBuf, sync::Arc};
 
-use airside_runtime::{config::Document, problem::Chain};
+use airside_runtime::{config::Document, problem::Chain, tls};
 use tokio::{
     signal::unix::{SignalKind, signal},
     sync::{mpsc, oneshot, watch},
@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use self::report::Report;
 use crate::{
-    fleet::{self, Helm},
+    fleet::{self, Helm, Wanted},
     settings::{self, Loaded, Settings},
     systemd::Notify,
 };
@@ -28,6 +28,9 @@ pub enum Error {
     /// The configuration is refused.
     #[error(transparent)]
     Refused(#[from] settings::Error),
+    /// A file that the uplink's TLS is to be made of.
+    #[error("uplink.ca, uplink.certificate, uplink.key: {0}")]
+    Tls(#[from] tls::Error),
     /// There is no file to write to.
     #[error("there is no configuration file to write: the agent was started without --config")]
     NoFile,
@@ -86,25 +89,40 @@ pub struct Reloader {
     /// The program's own, as at the start: flags still come first.
     args: Vec<OsString>,
     loaded: Loaded,
-    helm: Helm,
+    means: Means,
     orders: mpsc::Receiver<Order>,
     in_force: watch::Sender<Arc<str>>,
-    notify: Notify,
+}
+
+/// What is changed, and who is told.
+pub struct Means {
+    /// The cameras with their spools and links.
+    pub helm: Helm,
+    /// What links by TLS are made of.
+    pub tls: tls::Client,
+    /// The service manager.
+    pub notify: Notify,
+}
+
+/// A configuration that can be put in force.
+struct Accepted {
+    loaded: Loaded,
+    /// Other files than those in force.
+    tls: Option<tls::Prepared>,
 }
 
 impl Reloader {
     /// For an agent that was started with these arguments and runs with what they led to.
     #[must_use]
-    pub fn new(args: Vec<OsString>, loaded: Loaded, helm: Helm, notify: Notify) -> (Self, Reload) {
+    pub fn new(args: Vec<OsString>, loaded: Loaded, means: Means) -> (Self, Reload) {
         let (sender, orders) = mpsc::channel(1);
         let (in_force, shown) = watch::channel(report::in_force(&loaded));
         let reloader = Self {
             args,
             loaded,
-            helm,
+            means,
             orders,
             in_force,
-            notify,
         };
         let reload = Reload {
             orders: sender,
@@ -123,9 +141,9 @@ impl Reloader {
             tokio::select! {
                 () = drain.cancelled() => return Ok(()),
                 _ = hangup.recv() => {
-                    self.notify.reloading();
+                    self.means.notify.reloading();
                     log(&self.reload().await);
-                    self.notify.ready();
+                    self.means.notify.ready();
                 }
                 Some(order) = self.orders.recv() => {
                     let done = self.replace(order.text, order.persist).await;
@@ -138,46 +156,57 @@ impl Reloader {
     }
 
     async fn reload(&mut self) -> Result<Report, Error> {
-        let args = self.args.clone();
-        let loaded = blocking(move || settings::load(args)).await;
-        self.put_in_force(loaded?).await
+        let (args, in_force) = (self.args.clone(), files(&self.loaded));
+        let accepted = blocking(move || accept(settings::load(args)?, &in_force)).await;
+        self.put_in_force(accepted?).await
     }
 
     async fn replace(&mut self, text: String, persist: bool) -> Result<Report, Error> {
-        let args = self.args.clone();
+        let (args, in_force) = (self.args.clone(), files(&self.loaded));
         let file = self.loaded.flags.server.config.clone();
         let file = match (persist, file) {
             (false, _) => None,
             (true, Some(file)) => Some(file),
             (true, None) => return Err(Error::NoFile),
         };
-        let loaded = blocking(move || {
+        let accepted = blocking(move || {
             let document = Document::new("configuration", text.clone());
-            let loaded = settings::load_with(args, document)?;
+            let accepted = accept(settings::load_with(args, document)?, &in_force)?;
             match file {
                 Some(file) => match persist::write(&file, &text) {
-                    Ok(()) => Ok(loaded),
+                    Ok(()) => Ok(accepted),
                     Err(source) => Err(Error::Write { file, source }),
                 },
-                None => Ok(loaded),
+                None => Ok(accepted),
             }
         });
-        let report = self.put_in_force(loaded.await?).await?;
+        let report = self.put_in_force(accepted.await?).await?;
         Ok(Report {
             persisted: persist,
             ..report
         })
     }
 
-    async fn put_in_force(&mut self, wanted: Loaded) -> Result<Report, Error> {
+    async fn put_in_force(&mut self, accepted: Accepted) -> Result<Report, Error> {
+        let Accepted { loaded, tls } = accepted;
         let Settings {
-            cameras, uplink, ..
-        } = wanted.settings.clone();
-        let changes = self.helm.steer(cameras.clone(), uplink.clone()).await;
+            cameras,
+            uplink,
+            spool,
+            ..
+        } = loaded.settings.clone();
+        if let Some(tls) = tls {
+            self.means.tls.exchange(tls);
+        }
+        let wanted = Wanted {
+            cameras,
+            uplink,
+            spool,
+        };
+        let changes = self.means.helm.steer(wanted).await;
         let changes = changes.ok_or(Error::Ending)?;
-        self.loaded.settings.cameras = cameras;
-        self.loaded.settings.uplink.take_over(&uplink);
-        let restart_needed = report::differences(&self.loaded, &wanted);
+        report::take_over(&mut self.loaded, &loaded);
+        let restart_needed = report::differences(&self.loaded, &loaded);
         self.in_force.send_replace(report::in_force(&self.loaded));
         Ok(Report {
             changes,
@@ -185,6 +214,22 @@ impl Reloader {
             persisted: false,
         })
     }
+}
+
+/// Reads the files that a configuration names for the uplink, unless they are those `in_force`: then who watches them says if
+/// they are of no use.
+fn accept(loaded: Loaded, in_force: &tls::Files) -> Result<Accepted, Error> {
+    let files = files(&loaded);
+    let tls = match files == *in_force {
+        true => None,
+        false => Some(tls::Prepared::new(files)?),
+    };
+    Ok(Accepted { loaded, tls })
+}
+
+fn files(loaded: &Loaded) -> tls::Files {
+    let files = loaded.settings.uplink.tls();
+    files.expect("it is checked when settings are loaded")
 }
 
 fn log(done: &Result<Report, Error>) {
@@ -211,6 +256,7 @@ fn log(done: &Result<Report, Error>) {
         }
         Err(error) => {
             let reason = Chain(error).to_string();
+            let reason = reason.strip_prefix("error: ").unwrap_or(&reason);
             tracing::error!(
                 reason,
                 "the configuration is refused; the old one stays in force"

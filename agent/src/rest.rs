@@ -212,19 +212,17 @@ struct Frames {
 impl CameraState {
     fn of(camera: &Camera) -> Self {
         let orders = camera.orders().borrow().clone();
-        let (capture, camera_error) = match camera.condition() {
-            Condition::Idle => ("idle", None),
-            Condition::Starting => ("starting", None),
-            Condition::Capturing => ("capturing", None),
-            Condition::Full => ("full", Some("the spool is full".to_owned())),
-            Condition::Failed(reason) => ("failed", Some(reason)),
+        let (condition, link) = (camera.condition(), camera.link().borrow().clone());
+        let (capture, link_is) = (condition.name(), link.name());
+        let camera_error = match condition {
+            Condition::Full => Some("the spool is full".to_owned()),
+            Condition::Failed(reason) => Some(reason),
+            Condition::Idle | Condition::Starting | Condition::Capturing => None,
         };
-        let (link, link_error) = match camera.link().borrow().clone() {
-            Link::Idle => ("idle", None),
-            Link::Connecting => ("connecting", None),
-            Link::Connected => ("connected", None),
-            Link::Failed(reason) => ("failed", Some(reason)),
-            Link::Superseded => ("superseded", Some(SUPERSEDED.to_owned())),
+        let link_error = match link {
+            Link::Failed(reason) => Some(reason),
+            Link::Superseded => Some(SUPERSEDED.to_owned()),
+            Link::Idle | Link::Connecting | Link::Connected => None,
         };
         let (ledger, counts) = camera.outbox().balance();
         let storage = camera.outbox().storage();
@@ -242,7 +240,7 @@ impl CameraState {
             event: assignment.as_ref().map(|now| now.event),
             camera: capture,
             camera_error,
-            link,
+            link: link_is,
             link_error,
             frames: Frames {
                 captured: ledger.captured,

@@ -73,10 +73,10 @@ impl CameraName {
 }
 
 /// Limits of an uplink.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Limits {
     /// Age at which a stream is replaced by a new one, so that a mesh balances anew; varied by a fifth.
-    pub stream_age: Duration,
+    pub stream_age: watch::Receiver<Duration>,
     /// Time to deliver what is left when the agent ends.
     pub flush: Duration,
 }
@@ -94,6 +94,23 @@ pub enum Link {
     Failed(String),
     /// A newer agent streams the camera; nothing is sent until somebody says so.
     Superseded,
+}
+
+impl Link {
+    /// All names, in the order of a link's life.
+    pub const NAMES: [&str; 5] = ["idle", "connecting", "connected", "failed", "superseded"];
+
+    /// In one word.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Idle => "idle",
+            Self::Connecting => "connecting",
+            Self::Connected => "connected",
+            Self::Failed(_) => "failed",
+            Self::Superseded => "superseded",
+        }
+    }
 }
 
 /// Why a link ended.

@@ -7,12 +7,18 @@ mod challenge;
 
 use std::time::Duration;
 
+use airside_runtime::tls;
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request, Response, StatusCode, Uri, header};
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::{body::Incoming, client::conn::http1};
 use hyper_util::rt::TokioIo;
-use tokio::{net::TcpStream, task::JoinSet, time::timeout};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpStream,
+    task::JoinSet,
+    time::timeout,
+};
 
 use self::challenge::Challenge;
 use crate::capture::Credentials;
@@ -23,6 +29,9 @@ pub(crate) enum Error {
     /// It is no address of an HTTP server.
     #[error("it has no http:// address")]
     Address,
+    /// Its certificate, or what else keeps from TLS.
+    #[error("{0}")]
+    Insecure(String),
     /// It does not answer.
     #[error("{0}")]
     Unreachable(String),
@@ -41,6 +50,8 @@ pub(crate) enum Error {
 pub(crate) struct Session {
     host: String,
     port: u16,
+    /// What its certificate is checked by; `None` where it is asked without TLS.
+    tls: Option<tls::Client>,
     credentials: Option<Credentials>,
     challenge: Option<Challenge>,
     connection: Option<Connection>,
@@ -74,25 +85,44 @@ impl<'a> Ask<'a> {
 }
 
 impl Session {
-    /// With the server of `address`, which is given `patience` to connect and again to begin each answer.
+    /// With the server of `address`, which is given `patience` to connect and again to begin each answer; one that is asked by
+    /// `https` is known by `tls`.
     pub(crate) fn new(
         address: &Uri,
+        tls: Option<tls::Client>,
         credentials: Option<Credentials>,
         patience: Duration,
     ) -> Result<Self, Error> {
-        let plain = address.scheme_str() == Some("http");
-        let host = address.host().filter(|host| plain && !host.is_empty());
-        Ok(Self {
-            host: host
-                .ok_or(Error::Address)?
-                .trim_matches(['[', ']'])
-                .to_owned(),
-            port: address.port_u16().unwrap_or(80),
+        let (usual_port, tls) = match (address.scheme_str(), tls) {
+            (Some("http"), _) => (80, None),
+            (Some("https"), Some(tls)) => (443, Some(tls)),
+            _ => return Err(Error::Address),
+        };
+        let host = address.host().unwrap_or_default().trim_matches(['[', ']']);
+        let port = address.port_u16().unwrap_or(usual_port);
+        let session = Self::at(host.to_owned(), port, credentials, patience);
+        match host {
+            "" => Err(Error::Address),
+            _ => Ok(Self { tls, ..session }),
+        }
+    }
+
+    /// With the server at this port of `host`, a name or an address as the operating system takes it, without TLS.
+    pub(crate) fn at(
+        host: String,
+        port: u16,
+        credentials: Option<Credentials>,
+        patience: Duration,
+    ) -> Self {
+        Self {
+            host,
+            port,
+            tls: None,
             credentials,
             challenge: None,
             connection: None,
             patience,
-        })
+        }
     }
 
     /// The answer, once it is a good one; credentials are told when they are asked for, and not before.
@@ -161,9 +191,11 @@ impl Session {
     }
 
     fn request(&mut self, ask: &Ask<'_>) -> Result<Request<Full<Bytes>>, Error> {
-        let host = match self.host.contains(':') {
-            true => format!("[{}]:{}", self.host, self.port),
-            false => format!("{}:{}", self.host, self.port),
+        // On which of this machine's links it is concerns nobody else.
+        let host = self.host.split('%').next().unwrap_or_default();
+        let host = match host.contains(':') {
+            true => format!("[{host}]:{}", self.port),
+            false => format!("{host}:{}", self.port),
         };
         let mut request = Request::builder()
             .method(&ask.method)
@@ -189,13 +221,27 @@ impl Session {
         };
         let stream = timeout(self.patience, connect).await;
         let stream = stream.map_err(|_| took_too_long())?.map_err(unreachable)?;
+        match &self.tls {
+            Some(tls) => {
+                let stream = tls.http1(stream, &self.host).await;
+                Connection::over(stream.map_err(Error::Insecure)?).await
+            }
+            None => Connection::over(stream).await,
+        }
+    }
+}
+
+impl Connection {
+    async fn over(
+        stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    ) -> Result<Self, Error> {
         let (sender, connection) = http1::handshake(TokioIo::new(stream))
             .await
             .map_err(unreachable)?;
         let mut driver = JoinSet::new();
         // How it ends shows to who reads the answer.
         driver.spawn(async move { drop(connection.await) });
-        Ok(Connection {
+        Ok(Self {
             sender,
             _driver: driver,
         })

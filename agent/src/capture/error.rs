@@ -2,6 +2,7 @@
 
 use std::{fmt, io, path::PathBuf, time::Duration};
 
+use airside_runtime::tls;
 use gstreamer as gst;
 use gstreamer::glib;
 
@@ -58,6 +59,9 @@ pub enum Error {
     /// The file with its credentials.
     #[error(transparent)]
     Credentials(#[from] Refused),
+    /// The file with the authorities that its certificate is trusted by.
+    #[error("ca: {0}")]
+    Authorities(tls::Error),
     /// A control of a device is not as configured.
     #[error("{name}: control '{control}': {reason}")]
     Control {
@@ -146,9 +150,10 @@ impl Error {
             | Self::NoTransport { .. }
             | Self::Control { .. } => Cause::Missing,
             Self::NothingToPlay { .. } | Self::Damaged { .. } => Cause::Unplayable,
-            Self::Unreachable { .. } | Self::Unauthorized { .. } | Self::Credentials(_) => {
-                Cause::Unreachable
-            }
+            Self::Unreachable { .. }
+            | Self::Unauthorized { .. }
+            | Self::Credentials(_)
+            | Self::Authorities(_) => Cause::Unreachable,
             Self::Stalled { .. } | Self::Ended { .. } => Cause::Stalled,
             Self::Busy { .. } | Self::MissingElement { .. } | Self::Failed { .. } => {
                 Cause::Gstreamer

@@ -1,4 +1,4 @@
-//! Network cameras by HTTP: Motion JPEG (`multipart/x-mixed-replace`), or a single JPEG that is asked for again and again.
+//! Network cameras by HTTP or HTTPS: Motion JPEG (`multipart/x-mixed-replace`), or a single JPEG that is asked for again and again.
 //!
 //! What the camera sends is read while pictures are waited for, and at no other time: nothing runs beside the pipeline that
 //! would have to be stopped.
@@ -8,11 +8,12 @@ pub mod multipart;
 use std::{
     convert::Infallible,
     fmt,
+    path::Path,
     sync::{Arc, atomic::Ordering},
     time::Duration,
 };
 
-use airside_runtime::problem::Chain;
+use airside_runtime::{problem::Chain, tls};
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use gstreamer as gst;
@@ -48,6 +49,15 @@ pub struct HttpCamera {
     uri: Uri,
 }
 
+/// How it is asked.
+pub(super) struct Access<'a> {
+    /// Authorities that its certificate is trusted by; without, those of the operating system.
+    pub(super) ca: Option<&'a Path>,
+    /// Instead of those in the address.
+    pub(super) credentials: Option<Credentials>,
+    pub(super) decoders: &'a Arc<Decoders>,
+}
+
 impl HttpCamera {
     /// The camera at `address`, if that has a host.
     pub(super) fn new(address: &str) -> Option<Self> {
@@ -66,9 +76,21 @@ impl HttpCamera {
     pub(super) fn open(
         &self,
         format: &Format,
-        credentials: Option<Credentials>,
-        decoders: &Arc<Decoders>,
+        access: Access<'_>,
     ) -> Result<Box<dyn Pictures>, Error> {
+        let Access {
+            ca,
+            credentials,
+            decoders,
+        } = access;
+        let tls = self.is_secure().then(|| {
+            // Read anew whenever the camera is opened, like its credentials.
+            tls::Client::new(tls::Files {
+                ca: ca.map(Path::to_owned),
+                ..tls::Files::default()
+            })
+        });
+        let tls = tls.transpose().map_err(Error::Authorities)?;
         let draft = Draft::new(self.to_string(), format, Pace::Live, decoders)?;
         let source = AppSrc::builder()
             .format(gst::Format::Time)
@@ -81,7 +103,7 @@ impl HttpCamera {
         draft.link(&[&draft.add_built(source.clone())?, &entry])?;
         draft.tail().take_jpeg(&entry)?;
         let credentials = credentials.or_else(|| Credentials::of_address(&self.address));
-        let session = Session::new(&self.uri, credentials, format.stall);
+        let session = Session::new(&self.uri, tls, credentials, format.stall);
         let fps = watch::Sender::new(format.fps);
         let feed = Feed {
             camera: self.clone(),
@@ -100,13 +122,19 @@ impl HttpCamera {
         }))
     }
 
+    pub(super) fn is_secure(&self) -> bool {
+        self.uri.scheme_str() == Some("https")
+    }
+
     fn explain(&self, error: web::Error) -> Error {
         let name = self.to_string();
         match error {
             web::Error::Unauthorized => Error::Unauthorized { name },
             web::Error::Refused(http::StatusCode::NOT_FOUND) => Error::NoSuchStream { name },
             web::Error::TooLarge(_) => self.damaged(error),
-            web::Error::Unreachable(reason) => Error::Unreachable { name, reason },
+            web::Error::Unreachable(reason) | web::Error::Insecure(reason) => {
+                Error::Unreachable { name, reason }
+            }
             web::Error::Address | web::Error::Refused(_) => Error::Unreachable {
                 name,
                 reason: error.to_string(),

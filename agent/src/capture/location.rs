@@ -16,7 +16,7 @@ pub enum Location {
     Path(PathBuf),
     /// A network camera by RTSP.
     Rtsp(RtspCamera),
-    /// A network camera by HTTP.
+    /// A network camera by HTTP or HTTPS.
     Http(HttpCamera),
     /// A V4L2 device.
     Device(Device),
@@ -28,7 +28,7 @@ pub enum Location {
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error(
     "{0:?} is no camera; expected the path of an H.264 film in MP4 (also as file:///…), a directory of pictures, \
-     rtsp://HOST[:PORT]/PATH (or rtsps), http://HOST[:PORT]/PATH of Motion JPEG or of a JPEG, a device as /dev/videoN or /dev/v4l/by-id/NAME, or test://PATTERN with one of {patterns}",
+     rtsp://HOST[:PORT]/PATH (or rtsps), http://HOST[:PORT]/PATH (or https) of Motion JPEG or of a JPEG, a device as /dev/videoN or /dev/v4l/by-id/NAME, or test://PATTERN with one of {patterns}",
     patterns = Pattern::NAMES.join(" ")
 )]
 pub struct InvalidLocation(String);
@@ -75,7 +75,9 @@ impl FromStr for Location {
             Some(("rtsp" | "rtsps", _)) => {
                 RtspCamera::new(text).map(Self::Rtsp).ok_or_else(invalid)
             }
-            Some(("http", _)) => HttpCamera::new(text).map(Self::Http).ok_or_else(invalid),
+            Some(("http" | "https", _)) => {
+                HttpCamera::new(text).map(Self::Http).ok_or_else(invalid)
+            }
             Some(("test", name)) => Pattern::named(name).map(Self::Pattern).ok_or_else(invalid),
             Some(("file", _)) => match glib::filename_from_uri(text) {
                 Ok((path, _)) => Ok(Self::Path(path)),
@@ -83,10 +85,17 @@ impl FromStr for Location {
             },
             Some(_) => Err(invalid()),
             None if text.is_empty() => Err(invalid()),
-            None if text.starts_with("/dev/") => Ok(Self::Device(Device::new(text))),
+            None if is_device(text) => Ok(Self::Device(Device::new(text))),
             None => Ok(Self::Path(text.into())),
         }
     }
+}
+
+/// The kernel's names of V4L2 devices, and udev's; whatever else is below `/dev` may be a film as well (`/dev/shm`).
+fn is_device(path: &str) -> bool {
+    ["/dev/video", "/dev/v4l/"]
+        .iter()
+        .any(|names| path.starts_with(names))
 }
 
 impl fmt::Display for Location {
@@ -123,12 +132,15 @@ mod tests {
             parse("demo/gate.mp4"),
             Location::Path("demo/gate.mp4".into())
         );
-        assert!(matches!(parse("/dev/video0"), Location::Device(_)));
+        for device in ["/dev/video0", "/dev/v4l/by-id/usb-cam-index0"] {
+            assert!(matches!(parse(device), Location::Device(_)));
+        }
+        assert!(matches!(parse("/dev/shm/gate.mp4"), Location::Path(_)));
         assert!(matches!(parse("rtsp://gate:8554/live"), Location::Rtsp(_)));
-        assert!(matches!(
-            parse("http://gate/video.mjpg?fps=5"),
-            Location::Http(_)
-        ));
+        for scheme in ["http", "https"] {
+            let camera = parse(&format!("{scheme}://gate/video.mjpg?fps=5"));
+            assert!(matches!(camera, Location::Http(_)));
+        }
         assert!(matches!(parse("test://"), Location::Pattern(_)));
         assert!(matches!(parse("test://ball"), Location::Pattern(_)));
     }
@@ -137,8 +149,8 @@ mod tests {
     fn refuses_the_rest_and_names_what_it_takes() {
         for text in [
             "",
-            "https://gate/video.mjpg",
             "http://",
+            "https://",
             "test://elephant",
             "rtsp://",
             "file://relative",
@@ -151,7 +163,7 @@ mod tests {
 
     #[test]
     fn never_shows_credentials() {
-        for scheme in ["rtsp", "http"] {
+        for scheme in ["rtsp", "http", "https"] {
             let location = format!("{scheme}://guard:s3cret@gate:554/1");
             let location: Location = location.parse().unwrap();
             assert_eq!(location.to_string(), format!("{scheme}://gate:554/1"));

@@ -14,6 +14,8 @@ pub struct Settings {
     pub transport: Transport,
     /// File with user and password of a network camera.
     pub credentials_file: Option<PathBuf>,
+    /// Authorities that the certificate of a camera by HTTPS is trusted by.
+    pub ca: Option<PathBuf>,
     /// Values of a V4L2 device's controls.
     pub controls: BTreeMap<String, i32>,
     /// Decoder of compressed video.
@@ -45,7 +47,7 @@ impl Settings {
             if !rtsp && !matches!(location, Location::Http(_)) {
                 return misfit(
                     "credentials-file",
-                    only_with("rtsp://, rtsps:// and http://"),
+                    only_with("rtsp://, rtsps://, http:// and https://"),
                 );
             }
             if location.has_credentials() {
@@ -53,8 +55,15 @@ impl Settings {
                 return misfit("credentials-file", reason.to_owned());
             }
         }
+        let secure = matches!(location, Location::Http(camera) if camera.is_secure());
+        if self.ca.is_some() && !secure {
+            return misfit("ca", only_with("https://"));
+        }
         if !self.controls.is_empty() && !matches!(location, Location::Device(_)) {
-            return misfit("controls", only_with("a V4L2 device (/dev/…)"));
+            return misfit(
+                "controls",
+                only_with("a V4L2 device (/dev/videoN, /dev/v4l/…)"),
+            );
         }
         if let Preference::Element(name) = &self.decoder {
             let known = Codec::ALL.iter().flat_map(|codec| codec.decoders());
@@ -141,21 +150,27 @@ mod tests {
             controls: BTreeMap::from([("brightness".to_owned(), 120)]),
             ..default()
         };
+        let trusting = Settings {
+            ca: Some("/etc/airside-agent/cameras.pem".into()),
+            ..default()
+        };
         for source in [
             "rtsp://gate/1",
             "http://gate/1.jpg",
+            "https://gate/1.jpg",
             "/dev/video0",
             "test://",
             "film.mp4",
         ] {
             let only_for = |prefix, key| (!source.starts_with(prefix)).then_some(key);
-            let network = source.starts_with("rtsp://") || source.starts_with("http://");
+            let network = source.starts_with("rtsp://") || source.starts_with("http");
             assert_eq!(refused(source, &default()), None);
             assert_eq!(refused(source, &udp), only_for("rtsp://", "transport"));
             assert_eq!(
                 refused(source, &file),
                 (!network).then_some("credentials-file")
             );
+            assert_eq!(refused(source, &trusting), only_for("https://", "ca"));
             assert_eq!(refused(source, &bright), only_for("/dev/", "controls"));
         }
         assert_eq!(

@@ -1,6 +1,12 @@
 //! A camera with its settings: what opens it, whatever its kind.
 
-use std::{fmt, fs::File, io::Read, path::Path, sync::Arc};
+use std::{
+    fmt,
+    fs::File,
+    io::{self, Read},
+    path::Path,
+    sync::Arc,
+};
 
 use gstreamer as gst;
 
@@ -10,6 +16,7 @@ use super::{
     credentials::Credentials,
     draft::{self, Pace, package_of},
     film::Film,
+    http,
     pictures::{self, PictureFiles},
     rtsp,
     settings::Settings,
@@ -103,7 +110,14 @@ impl Source for Setup {
                     decoders: &self.decoders,
                 },
             ),
-            Location::Http(camera) => camera.open(format, self.credentials()?, &self.decoders),
+            Location::Http(camera) => camera.open(
+                format,
+                http::Access {
+                    ca: self.settings.ca.as_deref(),
+                    credentials: self.credentials()?,
+                    decoders: &self.decoders,
+                },
+            ),
             Location::Device(device) => {
                 device.open(format, &self.settings.controls, &self.decoders)
             }
@@ -119,8 +133,16 @@ fn open_path(
     decoders: &Arc<Decoders>,
 ) -> Result<Box<dyn Pictures>, Error> {
     let fail = |error| Error::of_io(path.to_owned(), error);
-    if path.metadata().map_err(fail)?.is_dir() {
+    let kind = path.metadata().map_err(fail)?.file_type();
+    if kind.is_dir() {
         return PictureFiles::in_directory(path)?.open(format);
+    }
+    if !kind.is_file() {
+        // To open a pipe would wait for who writes it.
+        let reason = io::Error::other(
+            "it is no file; a V4L2 device is named /dev/videoN or /dev/v4l/by-id/NAME",
+        );
+        return Err(fail(reason));
     }
     let mut head = Vec::new();
     File::open(path)

@@ -4,7 +4,7 @@
 //! make this machine knock at another door, with a password in its hand.
 
 use std::{
-    net::{IpAddr, Ipv4Addr, SocketAddr},
+    net::{IpAddr, SocketAddr},
     time::Duration,
 };
 
@@ -14,7 +14,7 @@ use jiff::{SignedDuration, Timestamp, civil, tz::TimeZone};
 use serde::Serialize;
 
 use super::{
-    Error, printable,
+    Error, Host, printable,
     probe::{self, Match},
     soap::{self, Service},
     xml::Element,
@@ -38,7 +38,7 @@ const PATIENCE_FOR_ALL: Duration = Duration::from_secs(20);
 #[serde(rename_all = "kebab-case")]
 pub struct Camera {
     /// Where it answers from.
-    pub host: IpAddr,
+    pub host: Host,
     /// What it is called.
     pub name: Option<String>,
     /// What it is.
@@ -69,8 +69,8 @@ pub struct Profile {
 
 /// All cameras that answer, and the number of answers that made no sense.
 pub(super) async fn find(
-    from: &[Ipv4Addr],
-    to: SocketAddr,
+    from: &[SocketAddr],
+    to: Option<SocketAddr>,
     patience: Duration,
     credentials: Option<&Credentials>,
 ) -> Result<(Vec<Camera>, usize), Error> {
@@ -83,14 +83,14 @@ pub(super) async fn find(
         .buffer_unordered(AT_ONCE)
         .collect()
         .await;
-    cameras.sort_by_key(|camera| camera.host);
+    cameras.sort_by(|one, other| one.host.cmp(&other.host));
     Ok((cameras, answers.unreadable))
 }
 
-async fn camera(host: IpAddr, found: Match, credentials: Option<&Credentials>) -> Camera {
+async fn camera(host: Host, found: Match, credentials: Option<&Credentials>) -> Camera {
     let asked = tokio::time::timeout(
         PATIENCE_FOR_ALL,
-        profiles(host, &found.addresses, credentials),
+        profiles(&host, &found.addresses, credentials),
     );
     let (profiles, problem) = match asked.await {
         Ok(Ok(profiles)) if profiles.is_empty() => (profiles, Some("it has no profile".to_owned())),
@@ -121,11 +121,11 @@ fn explain(error: &soap::Error, with_credentials: bool) -> String {
 }
 
 async fn profiles(
-    host: IpAddr,
+    host: &Host,
     addresses: &[Uri],
     credentials: Option<&Credentials>,
 ) -> Result<Vec<Profile>, soap::Error> {
-    let own = |address: &&Uri| named_host(address) == Some(host);
+    let own = |address: &&Uri| named_host(address) == Some(host.ip());
     let address = addresses.iter().find(own).or(addresses.first());
     let address = address.ok_or(web::Error::Address)?;
     let mut device = session(host, address, credentials)?;
@@ -176,21 +176,16 @@ async fn profiles(
 
 /// A session with the service that the camera names, at the address that the camera has.
 fn session(
-    host: IpAddr,
+    host: &Host,
     service: &Uri,
     credentials: Option<&Credentials>,
 ) -> Result<Session, web::Error> {
     if service.scheme_str() != Some("http") {
         return Err(web::Error::Address);
     }
-    let at = SocketAddr::new(host, service.port_u16().unwrap_or(80));
-    let uri = Uri::builder()
-        .scheme("http")
-        .authority(at.to_string())
-        .path_and_query("/")
-        .build();
-    let uri = uri.map_err(|_| web::Error::Address)?;
-    Session::new(&uri, credentials.cloned(), PATIENCE)
+    let (credentials, port) = (credentials.cloned(), service.port_u16());
+    let host = host.to_string();
+    Ok(Session::at(host, port.unwrap_or(80), credentials, PATIENCE))
 }
 
 fn path(address: &Uri) -> String {
@@ -245,7 +240,7 @@ impl Profile {
     }
 
     /// Takes the address of its stream out of an answer, if it is one to be shown.
-    fn stream(&mut self, host: IpAddr, answer: &Element, credentials: Option<&Credentials>) {
+    fn stream(&mut self, host: &Host, answer: &Element, credentials: Option<&Credentials>) {
         let told = redacted(answer.text_of("Uri").unwrap_or_default());
         let secret = credentials.map(|credentials| credentials.password.as_str());
         let rtsp = ["rtsp", "rtsps"].contains(&told.split("://").next().unwrap_or_default());
@@ -254,8 +249,9 @@ impl Profile {
             Some(_) if secret.is_some_and(|secret| !secret.is_empty() && told.contains(secret)) => {
                 Some("its address holds the password and is not shown".to_owned())
             }
-            Some(uri) if named_host(&uri) == Some(host) => {
-                self.source = Some(told);
+            Some(uri) if named_host(&uri) == Some(host.ip()) => {
+                let named = uri.host().unwrap_or_default();
+                self.source = Some(told.replacen(named, &host.in_url(), 1));
                 None
             }
             Some(_) => Some(format!("it is at another host: {}", printable(&told))),
@@ -266,11 +262,25 @@ impl Profile {
 
 #[cfg(test)]
 mod tests {
+    use std::net::SocketAddrV6;
+
     use super::*;
 
     #[test]
+    fn an_address_of_one_link_names_the_link() {
+        let near = SocketAddrV6::new("fe80::7".parse().unwrap(), 3702, 0, 1);
+        let answer = Element::parse(b"<r><Uri>rtsp://[fe80::7]:554/1</Uri></r>").unwrap();
+        let mut profile = Profile::default();
+        profile.stream(&SocketAddr::from(near).into(), &answer, None);
+        assert_eq!(
+            profile.source.as_deref(),
+            Some("rtsp://[fe80::7%25lo]:554/1")
+        );
+    }
+
+    #[test]
     fn only_an_address_of_the_camera_itself_is_taken() {
-        let host = IpAddr::from([10, 0, 0, 7]);
+        let host = Host::from(IpAddr::from([10, 0, 0, 7]));
         let credentials = Credentials {
             user: "guard".to_owned(),
             password: "s3cret".to_owned(),
@@ -279,7 +289,7 @@ mod tests {
             let answer = format!("<r><Uri>{}</Uri></r>", quick_xml::escape::escape(uri));
             let mut profile = Profile::default();
             let answer = Element::parse(answer.as_bytes()).unwrap();
-            profile.stream(host, &answer, Some(&credentials));
+            profile.stream(&host, &answer, Some(&credentials));
             assert!(!format!("{profile:?}").contains("s3cret"));
             profile.source
         };

@@ -3,7 +3,7 @@
 use std::{
     collections::HashSet,
     io,
-    net::{IpAddr, Ipv4Addr, SocketAddr},
+    net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6},
     time::Duration,
 };
 
@@ -15,12 +15,12 @@ use tokio::{
 };
 
 pub use super::xml::Broken;
-use super::{printable, xml::Element};
+use super::{Host, printable, xml::Element};
 use crate::capture::percent_decoded;
 
-/// Where cameras listen.
-pub(super) const GROUP: SocketAddr =
-    SocketAddr::new(IpAddr::V4(Ipv4Addr::new(239, 255, 255, 250)), PORT);
+/// Where cameras listen, by IPv4 and on a link by IPv6.
+const GROUP: Ipv4Addr = Ipv4Addr::new(239, 255, 255, 250);
+const GROUP_OF_LINK: Ipv6Addr = Ipv6Addr::new(0xFF02, 0, 0, 0, 0, 0, 0, 0xC);
 pub(super) const PORT: u16 = 3702;
 /// When the question is asked, from the beginning on: a datagram may be lost.
 const ASKED_AT: [Duration; 3] = [
@@ -50,7 +50,7 @@ pub struct Match {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Answers {
     /// Each camera once, with the address that its answer came from.
-    pub(super) cameras: Vec<(IpAddr, Match)>,
+    pub(super) cameras: Vec<(Host, Match)>,
     /// Answers that made no sense.
     pub(super) unreadable: usize,
 }
@@ -89,7 +89,7 @@ impl Match {
 }
 
 impl Answers {
-    fn add(&mut self, known: &mut HashSet<String>, from: IpAddr, data: &[u8]) {
+    fn add(&mut self, known: &mut HashSet<String>, from: &Host, data: &[u8]) {
         let Ok(matches) = parse(data) else {
             self.unreadable += 1;
             return;
@@ -101,23 +101,27 @@ impl Answers {
                 endpoint => endpoint.to_owned(),
             };
             if self.cameras.len() < MOST_CAMERAS && known.insert(identity) {
-                self.cameras.push((from, found));
+                self.cameras.push((from.clone(), found));
             }
         }
     }
 }
 
-/// Asks `to` from each of these addresses of this machine, and collects answers until `patience` ends.
+/// Asks `to`, else the group of cameras, from each of these addresses of this machine, and collects answers until `patience` ends.
 ///
 /// # Errors
 /// Nothing can be sent from any of them.
 pub(super) async fn ask(
-    from: &[Ipv4Addr],
-    to: SocketAddr,
+    from: &[SocketAddr],
+    to: Option<SocketAddr>,
     patience: Duration,
 ) -> io::Result<Answers> {
     let until = Instant::now() + patience;
-    let asked = join_all(from.iter().map(|from| ask_from(*from, to, until))).await;
+    let asked = join_all(from.iter().map(|from| {
+        let to = to.unwrap_or_else(|| group(*from));
+        ask_from(*from, to, until)
+    }))
+    .await;
     let (mut all, mut known, mut failed) = (Answers::default(), HashSet::new(), None);
     let mut any = false;
     for answers in asked {
@@ -125,7 +129,7 @@ pub(super) async fn ask(
             Ok(datagrams) => {
                 any = true;
                 for (from, data) in datagrams {
-                    all.add(&mut known, from, &data);
+                    all.add(&mut known, &from, &data);
                 }
             }
             Err(error) => failed = Some(error),
@@ -137,13 +141,21 @@ pub(super) async fn ask(
     }
 }
 
+/// The group of the cameras that an own address reaches. By IPv6 it is a group of one link, which the own address names.
+fn group(from: SocketAddr) -> SocketAddr {
+    match from {
+        SocketAddr::V4(_) => (GROUP, PORT).into(),
+        SocketAddr::V6(own) => SocketAddrV6::new(GROUP_OF_LINK, PORT, 0, own.scope_id()).into(),
+    }
+}
+
 async fn ask_from(
-    from: Ipv4Addr,
+    from: SocketAddr,
     to: SocketAddr,
     until: Instant,
-) -> io::Result<Vec<(IpAddr, Vec<u8>)>> {
+) -> io::Result<Vec<(Host, Vec<u8>)>> {
     // Linux sends to a group by the interface whose address a socket is bound to (ip(7)); no option is needed for that.
-    let socket = UdpSocket::bind((from, 0)).await?;
+    let socket = UdpSocket::bind(from).await?;
     let question = question();
     let began = Instant::now();
     let mut asked = ASKED_AT.iter().map(|after| began + *after).peekable();
@@ -155,7 +167,7 @@ async fn ask_from(
         }
         let next = asked.peek().map_or(until, |due| until.min(*due));
         match timeout_at(next, socket.recv_from(&mut buffer)).await {
-            Ok(Ok((length, sender))) => answers.push((sender.ip(), buffer[..length].to_vec())),
+            Ok(Ok((length, sender))) => answers.push((sender.into(), buffer[..length].to_vec())),
             // Nobody listens at a single address that was asked.
             Ok(Err(error)) if error.kind() == io::ErrorKind::ConnectionRefused => {}
             Ok(Err(error)) => return Err(error),
@@ -191,6 +203,8 @@ fn uuid() -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::net::IpAddr;
+
     use proptest::prelude::*;
 
     use super::*;
@@ -227,20 +241,29 @@ mod tests {
     #[test]
     fn each_camera_is_told_once_and_nonsense_is_counted() {
         let (mut answers, mut known) = (Answers::default(), HashSet::new());
-        let from = |last| IpAddr::from([10, 0, 0, last]);
+        let from = |last| Host::from(IpAddr::from([10, 0, 0, last]));
         for data in [ANSWER, "<x", ANSWER, "", ANSWER] {
-            answers.add(&mut known, from(7), data.as_bytes());
+            answers.add(&mut known, &from(7), data.as_bytes());
         }
         let nameless = ANSWER.replace("urn:uuid:1419d68a-1dd2-11b2-a105-000000000001", "");
         for last in [8, 8, 9] {
-            answers.add(&mut known, from(last), nameless.as_bytes());
+            answers.add(&mut known, &from(last), nameless.as_bytes());
         }
         assert_eq!((answers.cameras.len(), answers.unreadable), (3, 2));
         for number in 0..2 * MOST_CAMERAS {
             let other = ANSWER.replace("urn:uuid:", &number.to_string());
-            answers.add(&mut known, from(7), other.as_bytes());
+            answers.add(&mut known, &from(7), other.as_bytes());
         }
         assert_eq!(answers.cameras.len(), MOST_CAMERAS);
+    }
+
+    #[test]
+    fn each_address_asks_the_group_that_it_reaches() {
+        let own: SocketAddr = "10.0.0.2:0".parse().unwrap();
+        assert_eq!(group(own), "239.255.255.250:3702".parse().unwrap());
+        let own = SocketAddrV6::new("fe80::2".parse().unwrap(), 0, 0, 4);
+        let wanted = SocketAddrV6::new("ff02::c".parse().unwrap(), 3702, 0, 4);
+        assert_eq!(group(own.into()), SocketAddr::from(wanted));
     }
 
     #[test]

@@ -1,11 +1,12 @@
 //! What was found, as configuration to paste. Nothing in it that a device said of itself can be taken for more than a comment
 //! or a value.
 
-use std::{collections::HashSet, fmt, net::Ipv4Addr, path::PathBuf};
+use std::{collections::HashSet, fmt, path::PathBuf};
 
 use serde::Serialize;
 
 use super::{
+    Host,
     devices::Device,
     onvif::{Camera, Profile},
 };
@@ -19,7 +20,7 @@ pub struct Report {
     /// Network cameras.
     pub cameras: Vec<Camera>,
     /// Own addresses on the networks that were asked.
-    pub asked_from: Vec<Ipv4Addr>,
+    pub asked_from: Vec<Host>,
     /// Answers that made no sense.
     pub unreadable_answers: usize,
     /// Why networks were not asked.

@@ -1,6 +1,10 @@
 //! The outbox on disk: makes room, and copes with a disk that is full, fails, or is taken away.
 
-use std::{io, time::Duration};
+use std::{
+    io,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use super::{Inner, Outbox};
 use crate::{
@@ -10,20 +14,14 @@ use crate::{
         journal::{self, Journal},
         lanes::Place,
         segments::Segments,
-        settings::Policy,
+        settings::{Bounds, Policy},
     },
 };
 
 /// The disk of an outbox.
 pub(super) struct Disk {
     pub(super) segments: Segments,
-    /// Most bytes.
-    pub(super) size: u64,
-    /// Frames that waited for so long are given up.
-    pub(super) age: Duration,
-    pub(super) policy: Policy,
-    /// How often the disk is told to keep what was written; zero for at every frame.
-    pub(super) sync: Duration,
+    bounds: Mutex<Bounds>,
 }
 
 /// How a spool is stored.
@@ -53,7 +51,7 @@ impl Outbox {
         Storage {
             disk: self.disk.is_some(),
             bytes: inner.files.bytes,
-            limit: self.disk.as_ref().map_or(0, |disk| disk.size),
+            limit: self.disk.as_ref().map_or(0, |disk| disk.bounds().size),
             oldest: inner.lanes.oldest().map(|then| self.clock.since(then)),
             trouble: inner.trouble.clone(),
             damaged: inner.files.damages,
@@ -70,8 +68,9 @@ impl Outbox {
             }
         }
         let needed = frame.image.len() as u64;
-        while disk.policy == Policy::DropOldest
-            && self.lock().files.bytes + needed > disk.size
+        let Bounds { size, policy, .. } = disk.bounds();
+        while policy == Policy::DropOldest
+            && self.lock().files.bytes + needed > size
             && self.free(disk)
         {}
         loop {
@@ -84,7 +83,7 @@ impl Outbox {
                     }
                     return Some(place);
                 }
-                Err(error) if is_full(&error) && disk.policy == Policy::DropOldest => {
+                Err(error) if is_full(&error) && policy == Policy::DropOldest => {
                     if self.free(disk) {
                         continue;
                     }
@@ -97,6 +96,29 @@ impl Outbox {
                 }
             }
         }
+    }
+
+    /// Keeps to these bounds from now on, and gives up what they leave no room for. Blocks for as long as the disk takes.
+    pub fn rebound(&self, bounds: Bounds) {
+        let Some(disk) = self.disk.as_ref().filter(|disk| disk.bounds() != bounds) else {
+            return;
+        };
+        *disk.bounds.lock().unwrap_or_else(PoisonError::into_inner) = bounds;
+        disk.segments.resize(bounds.size);
+        {
+            let mut inner = self.lock();
+            let resized = inner.journal.as_mut().map(|its| its.resize(bounds.size));
+            if let Some(Err(error)) = resized {
+                inner.journal = None;
+                inner.trouble(&error);
+            }
+        }
+        if !self.lock().closed {
+            // Where something in flight stands in the way, the next frame makes room.
+            self.make_room(disk, 0);
+            self.expire(disk);
+        }
+        self.tell_room();
     }
 
     /// What has to be done now and then.
@@ -139,15 +161,14 @@ impl Outbox {
 
     /// Whether capture may go on.
     pub(super) fn tell_room(&self) {
-        let room = match &self.disk {
-            Some(disk) if disk.policy == Policy::StopCapture => {
-                let inner = self.lock();
-                // What is already on its way from the camera still fits.
-                let fits = inner.files.bytes + disk.segments.target() <= disk.size;
-                fits && inner.lanes.has_room()
-            }
-            _ => true,
-        };
+        let stops = |disk: &&Arc<Disk>| disk.bounds().policy == Policy::StopCapture;
+        let stopping = self.disk.as_ref().filter(stops);
+        let room = stopping.is_none_or(|disk| {
+            let inner = self.lock();
+            // What is already on its way from the camera still fits.
+            let fits = inner.files.bytes + disk.segments.target() <= disk.bounds().size;
+            fits && inner.lanes.has_room()
+        });
         self.room
             .send_if_modified(|was| std::mem::replace(was, room) != room);
     }
@@ -160,7 +181,7 @@ impl Outbox {
 
     /// Gives up what has waited for too long.
     fn expire(&self, disk: &Disk) {
-        let age = i64::try_from(disk.age.as_millis()).unwrap_or(i64::MAX);
+        let age = i64::try_from(disk.bounds().age.as_millis()).unwrap_or(i64::MAX);
         let since = self.clock.now().saturating_sub(age);
         let mut inner = self.lock();
         while let Some(age) = inner.lanes.expired(since) {
@@ -227,7 +248,12 @@ impl Outbox {
             inner.lose(|number| !there.iter().any(|(name, _)| disk.segments.is(name, number)));
             // A new checkpoint: what was booked meanwhile is not in the files.
             let found = journal::load(directory)?;
-            inner.journal = Some(Journal::open(directory, &found, &inner.book, disk.size)?);
+            inner.journal = Some(Journal::open(
+                directory,
+                &found,
+                &inner.book,
+                disk.bounds().size,
+            )?);
         }
         let waiting = self.lock().lanes.fleeting();
         for age in waiting {
@@ -250,11 +276,12 @@ impl Outbox {
 
     /// Makes room for so many bytes, if the policy allows it; `false` if there is none.
     fn make_room(&self, disk: &Disk, needed: u64) -> bool {
+        let Bounds { size, policy, .. } = disk.bounds();
         loop {
-            if self.lock().files.bytes + needed <= disk.size {
+            if self.lock().files.bytes + needed <= size {
                 return true;
             }
-            if disk.policy == Policy::StopCapture || !self.free(disk) {
+            if policy == Policy::StopCapture || !self.free(disk) {
                 return false;
             }
         }
@@ -262,9 +289,20 @@ impl Outbox {
 }
 
 impl Disk {
+    pub(super) fn new(segments: Segments, bounds: Bounds) -> Self {
+        Self {
+            segments,
+            bounds: Mutex::new(bounds),
+        }
+    }
+
+    pub(super) fn bounds(&self) -> Bounds {
+        *self.bounds.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn write(&self, frame: &Frame, taken_in: i64) -> io::Result<Place> {
         let place = self.segments.write(frame, taken_in)?;
-        if self.sync.is_zero() {
+        if self.bounds().sync.is_zero() {
             self.segments.sync()?;
         }
         Ok(place)

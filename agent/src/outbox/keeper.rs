@@ -34,24 +34,28 @@ impl Outbox {
     /// # Errors
     /// There are too many threads.
     pub fn keep(self: &Arc<Self>) -> io::Result<()> {
-        let Some(disk) = &self.disk else {
+        if self.disk.is_none() {
             return Ok(());
-        };
-        let pause = match disk.sync {
-            Duration::ZERO => PAUSE,
-            sync => sync.clamp(HASTE, PAUSE),
-        };
+        }
         // One notice is enough for all segments that are full by then.
         let (full, notices) = mpsc::sync_channel(1);
         let outbox = Arc::downgrade(self);
         let thread = thread::Builder::new()
             .name("spool".to_owned())
-            .spawn(move || look_after(&outbox, &notices, pause))?;
+            .spawn(move || look_after(&outbox, &notices))?;
         *self.keeper() = Some(Keeper {
             full: Some(full),
             thread: Some(thread),
         });
         Ok(())
+    }
+
+    fn pause(&self) -> Duration {
+        let sync = self.disk.as_ref().map(|disk| disk.bounds().sync);
+        match sync {
+            None | Some(Duration::ZERO) => PAUSE,
+            Some(sync) => sync.clamp(HASTE, PAUSE),
+        }
     }
 }
 
@@ -65,8 +69,9 @@ impl Keeper {
     }
 }
 
-fn look_after(outbox: &Weak<Outbox>, notices: &mpsc::Receiver<()>, pause: Duration) {
-    let mut due = Instant::now() + pause;
+fn look_after(outbox: &Weak<Outbox>, notices: &mpsc::Receiver<()>) {
+    let pause = || outbox.upgrade().map_or(PAUSE, |outbox| outbox.pause());
+    let mut due = Instant::now() + pause();
     loop {
         let notice = notices.recv_timeout(due.saturating_duration_since(Instant::now()));
         let ended = notice == Err(RecvTimeoutError::Disconnected);
@@ -76,7 +81,7 @@ fn look_after(outbox: &Weak<Outbox>, notices: &mpsc::Receiver<()>, pause: Durati
             }
             if ended || Instant::now() >= due {
                 outbox.look_after();
-                due = Instant::now() + pause;
+                due = Instant::now() + outbox.pause();
             }
         }
         if ended {

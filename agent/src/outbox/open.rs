@@ -71,6 +71,11 @@ impl Spools {
         self.state.clone()
     }
 
+    /// Spools that are opened from now on keep to these settings, but for the key.
+    pub fn take_over(&mut self, settings: &Settings) {
+        self.settings.take_over(settings);
+    }
+
     /// Opens the spool of a camera, and looks after it. Blocks for as long as the disk takes.
     ///
     /// # Errors
@@ -162,13 +167,7 @@ impl Outbox {
             settle_files(&segments, &found);
         }
         inner.files.discard_all();
-        let disk = Disk {
-            segments,
-            size,
-            age: options.settings.age,
-            policy: options.settings.policy,
-            sync: options.settings.sync,
-        };
+        let disk = Disk::new(segments, options.settings.bounds());
         let outbox = Arc::new(Self::of(inner, Some(disk), options.clock));
         outbox.tell_room();
         Ok(outbox)

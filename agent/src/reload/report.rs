@@ -37,6 +37,17 @@ const OF_CAMERAS: &[&str] = &[
     "destination",
 ];
 
+/// What is in force now of what was loaded, without a new process.
+pub(super) fn take_over(now: &mut Loaded, wanted: &Loaded) {
+    now.settings.cameras.clone_from(&wanted.settings.cameras);
+    now.settings.uplink = wanted.settings.uplink.clone();
+    now.settings.spool.take_over(&wanted.settings.spool);
+    let of_uplink = |key: &str| key == "stream-age";
+    let wanted = wanted.in_force.0.iter().filter(|flag| of_uplink(&flag.key));
+    now.in_force.0.retain(|flag| !of_uplink(&flag.key));
+    now.in_force.0.extend(wanted.cloned());
+}
+
 /// The keys, other than those of cameras, that differ.
 pub(super) fn differences(old: &Loaded, new: &Loaded) -> Vec<String> {
     let (old, new) = (common(old), common(new));
@@ -63,8 +74,22 @@ pub(super) fn in_force(loaded: &Loaded) -> Arc<str> {
     let mut file = common(loaded);
     let cameras = loaded.settings.cameras.iter();
     let cameras = cameras.filter_map(|camera| Value::try_from(&camera.table).ok());
-    file.insert("camera".to_owned(), cameras.collect::<Vec<_>>().into());
+    let mut cameras = Value::Array(cameras.collect());
+    as_written(&mut cameras);
+    file.insert("camera".to_owned(), cameras);
     toml::to_string(&file).unwrap_or_default().into()
+}
+
+/// Shows numbers as they were written: those of single precision would show what they were rounded to.
+fn as_written(value: &mut Value) {
+    match value {
+        Value::Float(number) if f64::from(*number as f32) == *number => {
+            *number = (*number as f32).to_string().parse().unwrap_or(*number);
+        }
+        Value::Array(values) => values.iter_mut().for_each(as_written),
+        Value::Table(table) => table.iter_mut().for_each(|(_, value)| as_written(value)),
+        _ => {}
+    }
 }
 
 /// What is not of one camera alone.

@@ -74,6 +74,7 @@ impl From<Error> for Problem {
                     _ => Self::new(StatusCode::BAD_REQUEST, lines.join("\n")),
                 }
             }
+            Error::Tls(_) => Self::new(StatusCode::BAD_REQUEST, detail),
             Error::Refused(_) => Self::new(
                 StatusCode::BAD_REQUEST,
                 detail.strip_prefix("error: ").unwrap_or(&detail).trim_end(),

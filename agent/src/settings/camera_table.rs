@@ -33,8 +33,8 @@ pub struct CameraTable {
     #[serde(deserialize_with = "name")]
     #[schemars(extend("type" = ["string", "integer"]))]
     pub id: String,
-    /// The camera: an H.264 film in MP4, a directory of pictures, rtsp://HOST/PATH, http://HOST/PATH of Motion JPEG or of
-    /// a JPEG, a device as /dev/videoN or /dev/v4l/by-id/NAME, or test://PATTERN.
+    /// The camera: an H.264 film in MP4, a directory of pictures, rtsp://HOST/PATH, http://HOST/PATH (or https) of Motion JPEG or
+    /// of a JPEG, a device as /dev/videoN or /dev/v4l/by-id/NAME, or test://PATTERN.
     #[serde(deserialize_with = "parsed", serialize_with = "shown")]
     #[schemars(with = "String")]
     pub source: Location,
@@ -44,6 +44,9 @@ pub struct CameraTable {
     /// File with user and password of a network camera, as `user:password` on one line; not readable by everyone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub credentials_file: Option<PathBuf>,
+    /// Authorities that the certificate of a camera by https:// is trusted by (PEM); without, those of the operating system.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ca: Option<PathBuf>,
     /// Values of a V4L2 device's controls by their names, e.g. `{ brightness = 120 }`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub controls: BTreeMap<String, i32>,
@@ -144,6 +147,7 @@ impl CameraTable {
             source,
             transport: Transport::default(),
             credentials_file: None,
+            ca: None,
             controls: BTreeMap::new(),
             decoder: Preference::default(),
             width: None,
@@ -167,6 +171,7 @@ impl CameraTable {
         Access {
             transport: self.transport,
             credentials_file: self.credentials_file.clone(),
+            ca: self.ca.clone(),
             controls: self.controls.clone(),
             decoder: self.decoder.clone(),
         }

@@ -124,7 +124,7 @@ impl Journal {
             generation: found.generation,
             next: 0,
             size: 0,
-            usual: (spool / SHARE).clamp(SMALLEST, LARGEST) as usize,
+            usual: usual(spool),
             synced: true,
         };
         journal.begin(book)?;
@@ -132,6 +132,15 @@ impl Journal {
         fill(&journal.other, journal.usual)?;
         directory.sync()?;
         Ok(journal)
+    }
+
+    /// Belongs to a spool of `size` bytes from now on; files never become smaller.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub fn resize(&mut self, size: u64) -> io::Result<()> {
+        self.usual = usual(size);
+        fill(&self.other, self.usual)
     }
 
     /// Writes an entry; `book` has it already.
@@ -199,6 +208,11 @@ impl Journal {
         self.synced = false;
         Ok(())
     }
+}
+
+/// Bytes of a file beside a spool of this size.
+fn usual(spool: u64) -> usize {
+    (spool / SHARE).clamp(SMALLEST, LARGEST) as usize
 }
 
 /// Gives a file its size, with blocks of its own: what is written into it later needs no room.

@@ -8,7 +8,10 @@ use std::{
     fs::File,
     io,
     os::unix::fs::FileExt as _,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use super::{
@@ -24,11 +27,16 @@ const LARGEST: u64 = 16 << 20;
 /// A spool is made of so many segments at least, so that making room costs a small part of it only.
 const LEAST: u64 = 32;
 
+/// Bytes after which a segment of a spool of this size ends.
+fn target(size: u64) -> u64 {
+    (size / LEAST).clamp(1, LARGEST)
+}
+
 /// The files.
 pub struct Segments {
     directory: Directory,
     key: Option<Key>,
-    target: u64,
+    target: AtomicU64,
     writer: Mutex<Writer>,
     reading: Mutex<Option<(u64, Arc<Source>)>>,
 }
@@ -121,7 +129,7 @@ impl Segments {
         Self {
             directory,
             key,
-            target: (size / LEAST).clamp(1, LARGEST),
+            target: AtomicU64::new(target(size)),
             writer: Mutex::default(),
             reading: Mutex::default(),
         }
@@ -136,7 +144,12 @@ impl Segments {
     /// Bytes after which a new segment is begun.
     #[must_use]
     pub fn target(&self) -> u64 {
-        self.target
+        self.target.load(Ordering::Relaxed)
+    }
+
+    /// Belongs to a spool of `size` bytes from now on.
+    pub fn resize(&self, size: u64) {
+        self.target.store(target(size), Ordering::Relaxed);
     }
 
     /// Finds what an earlier process left, changing nothing.
@@ -194,7 +207,7 @@ impl Segments {
         if writer
             .current
             .as_ref()
-            .is_some_and(|its| its.end >= self.target)
+            .is_some_and(|its| its.end >= self.target())
         {
             writer.finish();
         }

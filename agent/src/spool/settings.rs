@@ -39,6 +39,19 @@ pub enum Policy {
     StopCapture,
 }
 
+/// What a spool keeps to, and may be told anew while it is used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bounds {
+    /// Most bytes on disk.
+    pub size: u64,
+    /// Frames that waited for so long are given up.
+    pub age: Duration,
+    /// What is done when it is full.
+    pub policy: Policy,
+    /// How often the disk is told to keep what was written; zero for at every frame.
+    pub sync: Duration,
+}
+
 /// Less would not hold the largest pictures that cameras send.
 const SMALLEST: usize = 1 << 20;
 
@@ -57,6 +70,25 @@ impl Settings {
             return Err(TooSmall(self.size));
         }
         Ok(())
+    }
+
+    /// What a spool keeps to.
+    #[must_use]
+    pub fn bounds(&self) -> Bounds {
+        Bounds {
+            size: self.size as u64,
+            age: self.age,
+            policy: self.policy,
+            sync: self.sync,
+        }
+    }
+
+    /// Takes over what can be changed while spools are used: all but the key, with which frames on disk are encrypted.
+    pub fn take_over(&mut self, wanted: &Self) {
+        *self = Self {
+            key_file: self.key_file.take(),
+            ..wanted.clone()
+        };
     }
 }
 

@@ -33,7 +33,10 @@ const LIMIT: Duration = Duration::from_secs(15);
 
 /// Posts until the link breaks or is no longer needed.
 pub(super) async fn run(uplink: &mut Uplink, route: &mut Route, retry: &mut Retry) -> End {
-    let (destination, age) = (route.destination().clone(), uplink.limits.stream_age);
+    let (destination, mut ages) = (
+        route.destination().clone(),
+        uplink.limits.stream_age.clone(),
+    );
     let mut credit = Credit::default();
     credit.grant(REQUESTS);
     let mut answers = FuturesUnordered::new();
@@ -51,6 +54,7 @@ pub(super) async fn run(uplink: &mut Uplink, route: &mut Route, retry: &mut Retr
         changes.mark_unchanged();
         let turn = uplink.turn();
         let lanes = credit.lanes(retry, turn).filter(|_| closing.is_none());
+        let age = *ages.borrow_and_update();
         tokio::select! {
             Some((id, answer)) = answers.next() => match answer {
                 Ok(Some(outcome)) => {
@@ -73,6 +77,7 @@ pub(super) async fn run(uplink: &mut Uplink, route: &mut Route, retry: &mut Retr
                 answers.push(post(mesh.clone(), destination.clone(), camera, frame));
             }
             () = news(&mut orders) => {}
+            () = news(&mut ages) => {}
             () = news(&mut changes), if matches!(turn, Turn::Wait(_)) && closing.is_none() => {}
             () = renewed(&mut tls, renewals), if closing.is_none() => {
                 closing = Some(End::Renewed);

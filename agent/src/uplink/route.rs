@@ -26,7 +26,8 @@ pub(super) struct Route {
     failures: u32,
     /// Where to return to if the trial of an earlier destination fails.
     on_trial_from: Option<usize>,
-    search: Option<BoxFuture<'static, usize>>,
+    /// Looks whether an earlier destination answers, as often as streams of this age are replaced.
+    search: Option<(Duration, BoxFuture<'static, usize>)>,
     /// Why the last attempt of each failed, since a link stood.
     reasons: Vec<Option<String>>,
 }
@@ -97,9 +98,10 @@ impl Route {
         if earlier.is_empty() {
             return std::future::pending().await;
         }
-        let search = self
+        self.search.take_if(|(its, _)| *its != age);
+        let (_, search) = self
             .search
-            .get_or_insert_with(|| Box::pin(search(mesh.clone(), earlier.to_vec(), age)));
+            .get_or_insert_with(|| (age, Box::pin(search(mesh.clone(), earlier.to_vec(), age))));
         let found = search.await;
         self.search = None;
         found

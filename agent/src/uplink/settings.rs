@@ -118,13 +118,6 @@ impl Settings {
         })
     }
 
-    /// Takes over what can be changed while links stand.
-    pub fn take_over(&mut self, wanted: &Self) {
-        self.bandwidth = wanted.bandwidth;
-        self.adaptive = wanted.adaptive;
-        self.window.clone_from(&wanted.window);
-    }
-
     /// What may go at each time of the week.
     ///
     /// # Errors

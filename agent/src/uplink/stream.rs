@@ -88,8 +88,9 @@ impl Session {
     }
 
     async fn run(mut self, uplink: &mut Uplink, route: &mut Route, retry: &mut Retry) -> End {
-        let age = uplink.limits.stream_age;
-        let old = Instant::now() + varied(age);
+        let (begun, mut ages) = (Instant::now(), uplink.limits.stream_age.clone());
+        let mut age = *ages.borrow_and_update();
+        let mut old = begun + varied(age);
         let mut closing: Option<(End, Instant)> = None;
         let (mut orders, mut changes) = (uplink.orders.clone(), uplink.seat.changes());
         let mut tls = uplink.tls.clone();
@@ -119,6 +120,10 @@ impl Session {
                     None => return End::Failed(Failure::Closed),
                 },
                 () = news(&mut orders) => {}
+                () = news(&mut ages) => {
+                    age = *ages.borrow_and_update();
+                    old = begun + varied(age);
+                }
                 () = news(&mut changes), if matches!(turn, Turn::Wait(_)) && closing.is_none() => {}
                 () = renewed(&mut tls, self.renewals), if closing.is_none() => {
                     closing = Some((End::Renewed, limit()));

@@ -25,7 +25,11 @@ struct Neighbours {
 
 impl Neighbours {
     async fn who_say(answers: Vec<Vec<u8>>) -> Self {
-        let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        Self::at("127.0.0.1:0", answers).await
+    }
+
+    async fn at(address: &str, answers: Vec<Vec<u8>>) -> Self {
+        let socket = UdpSocket::bind(address).await.unwrap();
         let address = socket.local_addr().unwrap();
         let task = tokio::spawn(async move {
             let mut question = vec![0; 1 << 16];
@@ -247,6 +251,21 @@ async fn answers_that_lie_or_make_no_sense_do_no_harm() {
     let printed = report.to_string();
     let commented = |line: &str| line.is_empty() || line.starts_with('#');
     assert!(printed.lines().all(commented), "{printed}");
+}
+
+#[tokio::test]
+async fn a_camera_is_asked_by_ipv6() {
+    let answers = vec![matching("six", "http://[::1]:9/onvif/device_service")];
+    let neighbours = Neighbours::at("[::1]:0", answers).await;
+    let report = discover::run(&args(neighbours.address)).await.unwrap();
+    let [camera] = report.cameras.as_slice() else {
+        panic!("{report}");
+    };
+    assert_eq!(camera.host.to_string(), "::1");
+    assert_eq!(report.asked_from[0].to_string(), "::");
+    // It was asked for its streams where it answered from.
+    let problem = camera.problem.as_deref().unwrap();
+    assert!(problem.contains("Connection refused"), "{problem}");
 }
 
 #[tokio::test]

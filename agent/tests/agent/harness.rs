@@ -184,6 +184,12 @@ impl Agent {
 pub(crate) struct Figures(String);
 
 impl Figures {
+    /// The value of this very sample, if there is one.
+    pub(crate) fn value(&self, sample: &str) -> Option<f64> {
+        let mut lines = self.0.lines();
+        lines.find_map(|line| line.strip_prefix(sample)?.strip_prefix(' ')?.parse().ok())
+    }
+
     /// The sum of a metric over its labels.
     pub(crate) fn sum(&self, name: &str) -> u64 {
         let of_name = |line: &&str| {

@@ -6,7 +6,7 @@ use airside_agent::capture::{Location, Setup};
 use http::{Request, StatusCode};
 use serde_json::{Value, json};
 
-use super::{collector::Collector, harness::Agent, tape::Tape};
+use super::{collector::Collector, eventually, harness::Agent, tape::Tape};
 
 async fn agent_on(source: &str, flags: &[&str]) -> Agent {
     let location: Location = source.parse().unwrap();
@@ -219,4 +219,31 @@ async fn the_exported_ledger_balances() {
             .await,
         50
     );
+}
+
+#[tokio::test]
+async fn metrics_tell_how_cameras_and_links_are() {
+    let collector = Collector::recording().await;
+    let (tape, camera) = Tape::new();
+    let agent = Agent::with_settings(camera, Agent::args(&[]), |settings| {
+        settings.uplink.bandwidth = Some("8Mbit/s".parse().unwrap());
+    })
+    .await;
+    let told = async |cameras: &str, links: &str| {
+        let metrics = agent.metrics().await;
+        let value = |sample: String| metrics.value(&sample);
+        let of = |name, state| value(format!("airside_agent_{name}{{state=\"{state}\"}}"));
+        // One camera is in one state.
+        assert_eq!(metrics.sum("airside_agent_cameras"), 1);
+        assert_eq!(metrics.sum("airside_agent_links"), 1);
+        let bandwidth = value("airside_agent_bandwidth_bytes_per_second".to_owned());
+        assert_eq!(bandwidth, Some(1e6));
+        (of("cameras", cameras), of("links", links))
+    };
+    assert_eq!(told("idle", "idle").await, (Some(1.0), Some(1.0)));
+    agent.start(&collector.destination()).await;
+    tape.show(1..=3);
+    eventually("all have come", || collector.frames().len() == 3).await;
+    assert_eq!(told("capturing", "connected").await, (Some(1.0), Some(1.0)));
+    assert_eq!(told("failed", "failed").await, (Some(0.0), Some(0.0)));
 }

@@ -19,6 +19,7 @@ mod network;
 mod posting;
 mod reloading;
 mod rtsp;
+mod secure_camera;
 mod service_manager;
 mod skew;
 mod sources;

@@ -148,6 +148,36 @@ async fn a_bandwidth_is_in_force_at_once() {
 }
 
 #[tokio::test]
+async fn streams_are_replaced_at_another_age_without_waiting_for_the_old_one() {
+    let collector = Collector::recording().await;
+    let cameras = tables(&collector.destination(), &[("1", "")]);
+    let site = Site::new(
+        &format!("{cameras}\n[uplink]\nstream-age = \"1d\"\n"),
+        Manager::default(),
+    )
+    .await;
+    site.tape.show(1..=3);
+    eventually("all have come", || collector.frames().len() == 3).await;
+    // By the key of the file's top as well.
+    let (_, report) = site
+        .agent
+        .put("/config", &format!("stream-age = \"1s\"\n{cameras}"))
+        .await;
+    assert_eq!(
+        (&report["unchanged"], &report["restart-needed"]),
+        (&json!(["1"]), &json!([]))
+    );
+    eventually("streams follow each other", || {
+        collector.hellos().len() >= 3
+    })
+    .await;
+    site.tape.show(4..=6);
+    eventually("the rest has come", || collector.frames().len() == 6).await;
+    assert_eq!(collector.numbers(), (1..=6).collect::<Vec<_>>());
+    assert_eq!(site.tape.openings(), 1);
+}
+
+#[tokio::test]
 async fn a_camera_that_is_removed_delivers_what_it_holds_and_may_come_back() {
     let collector = Collector::start("127.0.0.1:0", 2, |_, _| None).await;
     let to = collector.destination();
@@ -235,16 +265,17 @@ async fn what_is_in_force_is_told_without_credentials_and_kept_if_wanted() {
     .await;
     // Put back as it was told it changes nothing.
     let (_, told) = site.agent.get_text("/config").await;
+    assert!(told.contains("min-area = 0.01\n"), "{told}");
     let (status, report) = site.agent.put("/config", &told).await;
     assert_eq!(status, StatusCode::OK, "{report}");
     assert_eq!(
         (&report["unchanged"], &report["restart-needed"]),
         (&json!(["1"]), &json!([]))
     );
-    let wanted = "agent = \"gate\"\nlog = \"warn\"\n[spool]\nage = \"3d\"\n[[camera]]\nid = 1\nsource = \"rtsp://guard:s3cret@127.0.0.1:1/live\"\n";
+    let wanted = "agent = \"gate\"\nlog = \"warn\"\n[spool]\nage = \"3d\"\nkey-file = \"/etc/key\"\n[[camera]]\nid = 1\nsource = \"rtsp://guard:s3cret@127.0.0.1:1/live\"\n";
     let (status, report) = site.agent.put("/config?persist=true", wanted).await;
     assert_eq!(status, StatusCode::OK, "{report}");
-    assert_eq!(report["restart-needed"], json!(["log", "spool.age"]));
+    assert_eq!(report["restart-needed"], json!(["log", "spool.key-file"]));
     assert_eq!(
         (&report["persisted"], &report["restarted"]),
         (&json!(true), &json!(["1"]))
@@ -260,9 +291,10 @@ async fn what_is_in_force_is_told_without_credentials_and_kept_if_wanted() {
     );
     // What needs a new process is not in force yet.
     assert_eq!(
-        (told["spool"]["age"].as_str(), told["log"].as_str()),
-        (Some("7d"), Some("info"))
+        (told["spool"].get("key-file"), told["log"].as_str()),
+        (None, Some("info"))
     );
+    assert_eq!(told["spool"]["age"].as_str(), Some("3d"));
 
     let (_tape, camera) = Tape::new();
     let without_file = Agent::with(camera, &[]).await;

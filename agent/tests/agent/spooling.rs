@@ -91,6 +91,55 @@ async fn what_an_agent_leaves_the_next_one_delivers_oldest_first() {
 }
 
 #[tokio::test]
+async fn bounds_are_exchanged_while_frames_wait() {
+    let folder = tempfile::tempdir().unwrap();
+    let gone = Collector::recording().await.kill().await;
+    let (tape, camera) = Tape::new();
+    let spool = "size = \"1MiB\"\npolicy = \"stop-capture\"";
+    let agent = agent(camera, folder.path(), spool).await;
+    let body = json!({
+        "section": 1, "event": "exit", "destination": format!("grpc://{gone}"), "extra-info": "x".repeat(4000),
+    });
+    agent.post("/stream?toggle=on", &body.to_string()).await;
+    tape.show(1..=400);
+    agent
+        .becomes("the camera stops", |state| state["camera"] == "full")
+        .await;
+    let rebound = async |spool: &str| {
+        let file = format!("agent = \"gate\"\nsource = \"test://\"\n[spool]\n{spool}\n");
+        let (status, report) = agent.put("/config", &file).await;
+        assert_eq!(status, 200, "{report}");
+        assert_eq!(report["unchanged"], json!(["1"]), "{report}");
+        assert_eq!(report["restart-needed"], json!([]), "{report}");
+    };
+    rebound("size = \"8MiB\"\npolicy = \"stop-capture\"").await;
+    let state = agent
+        .becomes("there is room for all", |state| {
+            state["frames"]["spooled"] == 400
+        })
+        .await;
+    assert_eq!(state["spool"]["limit-bytes"], 8 << 20, "{state}");
+    assert_eq!(state["frames"]["shed"], 0, "{state}");
+
+    rebound("size = \"1MiB\"").await;
+    let state = agent.state().await;
+    assert!(state["spool"]["bytes"].as_u64() <= Some(1 << 20), "{state}");
+    let frames = &state["frames"];
+    let count = |key: &str| frames[key].as_u64().unwrap();
+    assert!(count("shed") > 0 && count("spooled") > 0, "{state}");
+    assert_eq!(count("shed") + count("spooled"), 400, "{state}");
+
+    rebound("age = \"1ms\"").await;
+    agent
+        .becomes("nothing is that young", |state| {
+            state["frames"]["spooled"] == 0
+        })
+        .await;
+    agent.stop().await;
+    assert!(verify(folder.path()).status.success());
+}
+
+#[tokio::test]
 async fn a_full_spool_stops_the_camera_until_there_is_room() {
     let folder = tempfile::tempdir().unwrap();
     let gone = Collector::recording().await.kill().await;

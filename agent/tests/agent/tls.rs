@@ -1,6 +1,6 @@
 //! Frames on their way to a collector that is reached by TLS.
 
-mod authority;
+pub(crate) mod authority;
 
 use std::{
     collections::BTreeSet,
@@ -329,6 +329,46 @@ async fn certificates_are_renewed_under_streaming_without_losing_or_repeating_a_
     let metrics: Figures = site.agent.metrics().await;
     assert_eq!(metrics.sum("airside_agent_tls_reloads_total"), 2);
     assert!(metrics.sum("airside_agent_link_ends_total") >= 2);
+    site.agent.stop().await;
+}
+
+#[tokio::test]
+async fn other_files_are_put_in_force_by_a_reload_without_losing_or_repeating_a_frame() {
+    let folder = tempfile::tempdir().unwrap();
+    let authority = Authority::new(folder.path(), "ca");
+    let server = authority.issue("collector", &["localhost"]);
+    let collector = Collector::secure(server.listener(Some(&authority))).await;
+    let destination = collector.secure_destination();
+    let with =
+        |files: &Files| configuration(&destination, &(trusting(&authority) + &bearing(files)));
+    let site = Site::new(
+        &with(&authority.issue("first", &["gate"])),
+        Manager::default(),
+    )
+    .await;
+    site.tape.show(1..=5);
+    acknowledged(&site, 5).await;
+    let useless = Files {
+        certificate: folder.path().join("none.pem"),
+        key: folder.path().join("none.key"),
+    };
+    let (status, problem) = site.agent.put("/config", &with(&useless)).await;
+    assert_eq!(status, 400, "{problem}");
+    assert!(problem["detail"].as_str().unwrap().contains("none.pem"));
+    let long = authority.issue_with("second", &["gate"], |params| {
+        params.not_after = date_time_ymd(2095, 1, 1);
+    });
+    let (_, report) = site.agent.put("/config", &with(&long)).await;
+    assert_eq!(report["restart-needed"], serde_json::json!([]), "{report}");
+    site.tape.show(6..=10);
+    acknowledged(&site, 10).await;
+    eventually("a stream by the new", || collector.hellos().len() == 2).await;
+    let mut numbers = collector.numbers();
+    numbers.sort_unstable();
+    assert_eq!(numbers, (1..=10).collect::<Vec<_>>());
+    let state = site.agent.state().await;
+    assert_eq!(state["tls"]["certificate-expires"], "2095-01-01T00:00:00Z");
+    assert_eq!(site.tape.openings(), 1);
     site.agent.stop().await;
 }
 

@@ -17,7 +17,7 @@ mod stream;
 
 pub(crate) use self::{client::Protocol, stream::Stream};
 pub use self::{
-    client::{Client, Files, Renewal, Standing, Validity},
+    client::{Client, Files, Prepared, Renewal, Standing, Validity},
     files::Error,
     peer::{InvalidPeer, Peer},
 };

@@ -13,21 +13,21 @@ use rcgen::{
 };
 
 /// Signs certificates, and writes them into a folder as files.
-pub(super) struct Authority {
+pub(crate) struct Authority {
     folder: PathBuf,
     issuer: CertifiedIssuer<'static, KeyPair>,
-    pub(super) file: PathBuf,
+    pub(crate) file: PathBuf,
 }
 
 /// A certificate and its key.
-pub(super) struct Files {
-    pub(super) certificate: PathBuf,
-    pub(super) key: PathBuf,
+pub(crate) struct Files {
+    pub(crate) certificate: PathBuf,
+    pub(crate) key: PathBuf,
 }
 
 impl Authority {
     /// Its own certificate is in `folder/NAME.pem`.
-    pub(super) fn new(folder: &Path, name: &str) -> Self {
+    pub(crate) fn new(folder: &Path, name: &str) -> Self {
         let mut params = CertificateParams::new(Vec::new()).unwrap();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         params.distinguished_name.push(DnType::CommonName, name);
@@ -42,7 +42,7 @@ impl Authority {
     }
 
     /// For these names (or `spiffe://` identities), changed by `change`.
-    pub(super) fn issue_with(
+    pub(crate) fn issue_with(
         &self,
         file: &str,
         names: &[&str],
@@ -69,25 +69,25 @@ impl Authority {
         files
     }
 
-    pub(super) fn issue(&self, file: &str, names: &[&str]) -> Files {
+    pub(crate) fn issue(&self, file: &str, names: &[&str]) -> Files {
         self.issue_with(file, names, |_| {})
     }
 }
 
 impl Files {
     /// A listener with these, which lets in holders of certificates of `clients` alone, if that is said.
-    pub(super) fn listener(&self, clients: Option<&Authority>) -> Tls {
+    pub(crate) fn listener(&self, clients: Option<&Authority>) -> Tls {
         let authority = clients.map(|authority| authority.file.as_path());
         Tls::new(&self.certificate, &self.key, authority).unwrap()
     }
 }
 
-pub(super) fn expired(params: &mut CertificateParams) {
+pub(crate) fn expired(params: &mut CertificateParams) {
     params.not_before = date_time_ymd(2020, 1, 1);
     params.not_after = date_time_ymd(2021, 1, 1);
 }
 
-pub(super) fn not_yet(params: &mut CertificateParams) {
+pub(crate) fn not_yet(params: &mut CertificateParams) {
     params.not_before = date_time_ymd(2090, 1, 1);
     params.not_after = date_time_ymd(2091, 1, 1);
 }

@@ -14,7 +14,12 @@ use rustls::{
     crypto::ring,
     pki_types::{CertificateDer, ServerName},
 };
-use tokio::{net::TcpStream, sync::watch, task::JoinError};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpStream,
+    sync::watch,
+    task::JoinError,
+};
 use tokio_rustls::{TlsConnector, client::TlsStream};
 use tokio_util::sync::CancellationToken;
 
@@ -99,10 +104,39 @@ pub enum Renewal {
 pub struct Client(Arc<Inner>);
 
 struct Inner {
-    files: Files,
-    config: Mutex<Arc<ClientConfig>>,
+    in_force: Mutex<Arc<InForce>>,
+    /// What the files held when they were looked at last. Held while they are looked at or exchanged.
     seen: Mutex<u64>,
     standing: watch::Sender<Standing>,
+}
+
+/// What connections are made of.
+struct InForce {
+    files: Files,
+    config: ClientConfig,
+}
+
+/// Files that were read and are of use.
+pub struct Prepared {
+    in_force: InForce,
+    validity: Option<Validity>,
+    fingerprint: u64,
+}
+
+impl Prepared {
+    /// Of these files. May read all authorities of the operating system: not for where nobody may wait.
+    ///
+    /// # Errors
+    /// Names the file that does not hold what it should.
+    pub fn new(files: Files) -> Result<Self, Error> {
+        let contents = Contents::of(&files);
+        let (config, validity) = contents.config(&files)?;
+        Ok(Self {
+            in_force: InForce { files, config },
+            validity,
+            fingerprint: contents.fingerprint(),
+        })
+    }
 }
 
 /// What is spoken within TLS.
@@ -120,18 +154,23 @@ impl Client {
     /// # Errors
     /// Names the file that does not hold what it should.
     pub fn new(files: Files) -> Result<Self, Error> {
-        let contents = Contents::of(&files);
-        let (config, validity) = contents.config(&files)?;
+        let prepared = Prepared::new(files)?;
         let standing = Standing {
-            validity,
+            validity: prepared.validity,
             ..Standing::default()
         };
         Ok(Self(Arc::new(Inner {
-            config: Mutex::new(Arc::new(config)),
-            seen: Mutex::new(contents.fingerprint()),
+            in_force: Mutex::new(Arc::new(prepared.in_force)),
+            seen: Mutex::new(prepared.fingerprint),
             standing: watch::Sender::new(standing),
-            files,
         })))
+    }
+
+    /// Is made of these files from now on. Connections that stand go on until who has them follows [`Self::standing`].
+    pub fn exchange(&self, prepared: Prepared) {
+        let mut seen = self.0.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        *seen = prepared.fingerprint;
+        self.0.put_in_force(prepared);
     }
 
     /// How it stands; tells of each change.
@@ -142,22 +181,20 @@ impl Client {
 
     /// Looks at the files and puts them in force, if they have changed.
     pub fn renew(&self) -> Renewal {
-        let contents = Contents::of(&self.0.files);
         let mut seen = self.0.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        let now = contents.fingerprint();
-        if *seen == now {
+        let files = self.0.in_force().files.clone();
+        let contents = Contents::of(&files);
+        let fingerprint = contents.fingerprint();
+        if *seen == fingerprint {
             return Renewal::Unchanged;
         }
-        *seen = now;
-        match contents.config(&self.0.files) {
+        *seen = fingerprint;
+        match contents.config(&files) {
             Ok((config, validity)) => {
-                let mut in_force = self.0.config.lock().unwrap_or_else(PoisonError::into_inner);
-                *in_force = Arc::new(config);
-                drop(in_force);
-                self.0.standing.send_modify(|standing| {
-                    standing.validity = validity;
-                    standing.trouble = None;
-                    standing.renewals += 1;
+                self.0.put_in_force(Prepared {
+                    in_force: InForce { files, config },
+                    validity,
+                    fingerprint,
                 });
                 Renewal::InForce
             }
@@ -209,6 +246,18 @@ impl Client {
         }
     }
 
+    /// Shakes hands with the server at `host`, to speak HTTP/1.1 within.
+    ///
+    /// # Errors
+    /// Why not, in words for who set it up.
+    pub async fn http1(
+        &self,
+        stream: TcpStream,
+        host: &str,
+    ) -> Result<impl AsyncRead + AsyncWrite + Send + Unpin + 'static + use<>, String> {
+        self.connect(stream, host, Protocol::Http1).await
+    }
+
     /// Shakes hands with the peer at `host`.
     pub(crate) async fn connect(
         &self,
@@ -216,13 +265,13 @@ impl Client {
         host: &str,
         protocol: Protocol,
     ) -> Result<TlsStream<TcpStream>, String> {
-        let name = match &self.0.files.peer {
+        let in_force = self.0.in_force();
+        let name = match &in_force.files.peer {
             Some(Peer::Name(name)) => name.clone(),
             Some(Peer::Spiffe(_)) | None => ServerName::try_from(host.to_owned())
                 .map_err(|_| format!("'{host}' is no host name"))?,
         };
-        let config = Arc::clone(&self.0.config.lock().unwrap_or_else(PoisonError::into_inner));
-        let mut config = ClientConfig::clone(&config);
+        let mut config = in_force.config.clone();
         config.alpn_protocols = protocol.names();
         let connector = TlsConnector::from(Arc::new(config));
         match tokio::time::timeout(HANDSHAKE_TIMEOUT, connector.connect(name, stream)).await {
@@ -233,9 +282,27 @@ impl Client {
     }
 }
 
+impl Inner {
+    fn in_force(&self) -> Arc<InForce> {
+        Arc::clone(&self.in_force.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn put_in_force(&self, prepared: Prepared) {
+        let mut in_force = self.in_force.lock().unwrap_or_else(PoisonError::into_inner);
+        *in_force = Arc::new(prepared.in_force);
+        drop(in_force);
+        self.standing.send_modify(|standing| {
+            standing.validity = prepared.validity;
+            standing.trouble = None;
+            standing.renewals += 1;
+        });
+    }
+}
+
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Client").field(&self.0.files).finish()
+        let in_force = self.0.in_force();
+        f.debug_tuple("Client").field(&in_force.files).finish()
     }
 }
 
