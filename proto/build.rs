@@ -23,6 +23,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     )?;
     tonic_prost_build::configure()
         .bytes(".")
+        .extern_path(".airside.v1.Frame", "crate::frame::Frame")
         .compile_fds(descriptors)?;
     Ok(())
 }

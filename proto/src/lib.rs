@@ -3,10 +3,14 @@
 //! The `.proto` files beside this crate are the documentation; they carry units, errors and the
 //! meaning of every field. Pictures and chips are [`bytes::Bytes`] and are never copied on the way.
 
+mod frame;
+
 /// Package `airside.v1`.
 #[allow(missing_docs, unused_qualifications)]
 pub mod v1 {
     tonic::include_proto!("airside.v1");
+
+    pub use crate::frame::{Frame, Later};
 }
 
 /// The encoded `FileDescriptorSet` of the package, for gRPC reflection.

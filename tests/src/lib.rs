@@ -52,4 +52,4 @@ pub use program::Program;
 pub use relay::Relay;
 pub use rest::Answer;
 pub use site::Site;
-pub use wait::eventually;
+pub use wait::{eventually, progressing};

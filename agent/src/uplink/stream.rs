@@ -260,6 +260,7 @@ impl From<Frame> for v1::Frame {
         };
         Self {
             traceparent: frame.traceparent(),
+            later: None,
             id: Some(v1::FrameId {
                 agent: frame.id.agent,
                 camera: frame.id.camera,

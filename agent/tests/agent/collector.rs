@@ -42,7 +42,7 @@ pub(crate) enum Order {
     Supersede,
     Break,
     Grant(u32),
-    Answer(Frame, Outcome),
+    Answer(Box<Frame>, Outcome),
 }
 
 /// A collector on a port of its own.

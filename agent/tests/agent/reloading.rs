@@ -191,7 +191,7 @@ async fn a_camera_that_is_removed_delivers_what_it_holds_and_may_come_back() {
     assert_eq!(report["removed"], json!(["1"]));
     for frame in collector.frames() {
         collector.order(super::collector::Order::Answer(
-            frame,
+            frame.into(),
             airside_proto::v1::Outcome::Recorded,
         ));
     }

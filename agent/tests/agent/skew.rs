@@ -1,13 +1,18 @@
 //! Collectors of the minor version before and of the one after.
 
-use std::sync::{Arc, Mutex};
+use std::{
+    iter,
+    sync::{Arc, Mutex, MutexGuard},
+};
 
-use airside_proto::v1::{Frame, Outcome, StreamRequest, stream_request};
+use airside_proto::v1::{Frame, FrameId, Outcome};
 use airside_runtime::{Server, Service};
 use axum::{Router, body::Body, extract::State, response::Response, routing::post};
 use bytes::{Buf as _, BufMut as _, Bytes, BytesMut};
 use clap::Parser as _;
 use futures::StreamExt as _;
+use http::{HeaderMap, HeaderName, HeaderValue};
+use http_body_util::StreamBody;
 use prost::Message as _;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::UnboundedReceiverStream;
@@ -38,38 +43,171 @@ struct NewerCredits {
 #[derive(Clone, PartialEq, prost::Message)]
 struct NewerAcknowledgement {
     #[prost(message, optional, tag = "1")]
-    id: Option<airside_proto::v1::FrameId>,
+    id: Option<FrameId>,
     #[prost(int32, tag = "2")]
     outcome: i32,
     #[prost(double, tag = "99")]
     further: f64,
 }
 
-/// How it answers each frame, given how often it came before; an outcome need not be one that this version knows.
-type Judge = fn(&Frame, usize) -> i32;
+/// What the minor version before says: neither when an agent was admitted, nor why it drains a stream.
+#[derive(Clone, PartialEq, prost::Message)]
+struct OlderResponse {
+    #[prost(message, optional, tag = "1")]
+    credits: Option<OlderCredits>,
+    #[prost(message, optional, tag = "2")]
+    acknowledgement: Option<OlderAcknowledgement>,
+    #[prost(message, optional, tag = "3")]
+    drain: Option<OlderDrain>,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+struct OlderCredits {
+    #[prost(uint32, tag = "1")]
+    frames: u32,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+struct OlderAcknowledgement {
+    #[prost(message, optional, tag = "1")]
+    id: Option<FrameId>,
+    #[prost(int32, tag = "2")]
+    outcome: i32,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+struct OlderDrain {
+    #[prost(string, tag = "1")]
+    reason: String,
+}
+
+/// The requests of that version: its hello tells no incarnation.
+#[derive(Clone, PartialEq, prost::Message)]
+struct OlderRequest {
+    #[prost(message, optional, tag = "1")]
+    hello: Option<OlderHello>,
+    #[prost(message, optional, tag = "2")]
+    frame: Option<Frame>,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+struct OlderHello {
+    #[prost(string, tag = "1")]
+    agent: String,
+    #[prost(string, tag = "2")]
+    camera: String,
+    #[prost(uint64, tag = "3")]
+    epoch: u64,
+}
+
+const CREDITS: u32 = 100;
+
+/// Encoded responses of a collector, in the words of its version.
+trait Version: Copy + Send + Sync + 'static {
+    fn greets(self) -> Vec<Vec<u8>>;
+    /// To a frame that came so often before.
+    fn answers(self, frame: &Frame, before: usize) -> Vec<Vec<u8>>;
+}
+
+/// Its outcomes need not be any that this version knows: the second is for frames that came before.
+#[derive(Clone, Copy)]
+struct Newer(i32, i32);
+
+impl Version for Newer {
+    fn greets(self) -> Vec<Vec<u8>> {
+        let kind = NewerResponse {
+            another_kind: Some("what is not understood".to_owned()),
+            ..NewerResponse::default()
+        };
+        let credits = NewerResponse {
+            credits: Some(NewerCredits {
+                frames: CREDITS,
+                further: "of the next version".to_owned(),
+            }),
+            further: 7,
+            ..NewerResponse::default()
+        };
+        vec![kind.encode_to_vec(), credits.encode_to_vec()]
+    }
+
+    fn answers(self, frame: &Frame, before: usize) -> Vec<Vec<u8>> {
+        let acknowledgement = NewerAcknowledgement {
+            id: frame.id.clone(),
+            outcome: if before == 0 { self.0 } else { self.1 },
+            further: 0.5,
+        };
+        let response = NewerResponse {
+            acknowledgement: Some(acknowledgement),
+            further: 7,
+            ..NewerResponse::default()
+        };
+        vec![response.encode_to_vec()]
+    }
+}
+
+/// Records everything, and drains the stream behind the frame of this number.
+#[derive(Clone, Copy)]
+struct Older(u64);
+
+impl Version for Older {
+    fn greets(self) -> Vec<Vec<u8>> {
+        let credits = OlderResponse {
+            credits: Some(OlderCredits { frames: CREDITS }),
+            ..OlderResponse::default()
+        };
+        vec![credits.encode_to_vec()]
+    }
+
+    fn answers(self, frame: &Frame, _: usize) -> Vec<Vec<u8>> {
+        let drains = frame.id.as_ref().is_some_and(|id| id.sequence == self.0);
+        let acknowledgement = OlderResponse {
+            acknowledgement: Some(OlderAcknowledgement {
+                id: frame.id.clone(),
+                outcome: Outcome::Recorded.into(),
+            }),
+            ..OlderResponse::default()
+        };
+        let drain = OlderResponse {
+            drain: Some(OlderDrain {
+                reason: "going away".to_owned(),
+            }),
+            ..OlderResponse::default()
+        };
+        iter::once(acknowledgement)
+            .chain(drains.then_some(drain))
+            .map(|response| response.encode_to_vec())
+            .collect()
+    }
+}
 
 /// A collector that speaks gRPC by hand, so that it can say what this version has no words for.
 #[derive(Clone)]
-struct Collector {
-    judge: Judge,
-    frames: Arc<Mutex<Vec<Frame>>>,
+struct Collector<V> {
+    version: V,
+    heard: Arc<Mutex<Heard>>,
 }
 
-impl Collector {
-    async fn start(judge: Judge) -> (Self, String) {
+#[derive(Default)]
+struct Heard {
+    hellos: usize,
+    frames: Vec<Frame>,
+}
+
+impl<V: Version> Collector<V> {
+    async fn start(version: V) -> (Self, String) {
         #[derive(clap::Parser)]
         struct Flags {
             #[command(flatten)]
             server: Server,
         }
         let collector = Self {
-            judge,
-            frames: Arc::default(),
+            version,
+            heard: Arc::default(),
         };
         let flags = Flags::try_parse_from(["collector", "--listen", "127.0.0.1:0"]);
         let server = flags.unwrap_or_else(|error| panic!("{error}")).server;
         let routes = Router::new()
-            .route("/airside.v1.FrameIngest/Stream", post(stream))
+            .route("/airside.v1.FrameIngest/Stream", post(stream::<V>))
             .with_state(collector.clone());
         let bound = Service::new("Collector", &server)
             .rest(routes)
@@ -81,62 +219,64 @@ impl Collector {
         (collector, destination)
     }
 
-    fn came(&self, frame: &Frame) -> usize {
-        let mut frames = self.frames.lock().unwrap();
+    fn heard(&self) -> MutexGuard<'_, Heard> {
+        self.heard.lock().unwrap()
+    }
+
+    /// What it answers to a request.
+    fn hears(&self, request: OlderRequest) -> Vec<Vec<u8>> {
+        let mut heard = self.heard();
+        heard.hellos += usize::from(request.hello.is_some());
+        let Some(frame) = request.frame else {
+            return Vec::new();
+        };
+        let frames = &mut heard.frames;
         let before = frames.iter().filter(|known| known.id == frame.id).count();
         frames.push(frame.clone());
-        before
+        self.version.answers(&frame, before)
     }
 }
 
-async fn stream(State(collector): State<Collector>, body: Body) -> Response {
+async fn stream<V: Version>(State(collector): State<Collector<V>>, body: Body) -> Response {
     let (answers, answered) = mpsc::unbounded_channel();
-    let say = move |response: NewerResponse| {
-        let mut message = BytesMut::new();
-        message.put_u8(0);
-        message.put_u32(response.encoded_len() as u32);
-        response.encode(&mut message).unwrap();
+    let say = move |part| {
         // The agent may be gone already.
-        drop(answers.send(Ok::<_, std::convert::Infallible>(message.freeze())));
+        drop(answers.send(Ok::<_, std::convert::Infallible>(part)));
     };
-    say(NewerResponse {
-        another_kind: Some("what is not understood".to_owned()),
-        ..NewerResponse::default()
-    });
-    say(NewerResponse {
-        credits: Some(NewerCredits {
-            frames: 100,
-            further: "of the next version".to_owned(),
-        }),
-        further: 7,
-        ..NewerResponse::default()
-    });
+    for message in collector.version.greets() {
+        say(data(&message));
+    }
     tokio::spawn(async move {
         let mut requests = body.into_data_stream();
         let mut read = BytesMut::new();
         while let Some(Ok(part)) = requests.next().await {
             read.extend_from_slice(&part);
             while let Some(message) = next_message(&mut read) {
-                let request = StreamRequest::decode(message).unwrap();
-                if let Some(stream_request::Message::Frame(frame)) = request.message {
-                    let acknowledgement = NewerAcknowledgement {
-                        outcome: (collector.judge)(&frame, collector.came(&frame)),
-                        id: frame.id,
-                        further: 0.5,
-                    };
-                    say(NewerResponse {
-                        acknowledgement: Some(acknowledgement),
-                        further: 7,
-                        ..NewerResponse::default()
-                    });
+                for answer in collector.hears(OlderRequest::decode(message).unwrap()) {
+                    say(data(&answer));
                 }
             }
         }
+        let ended_well = HeaderMap::from_iter([(
+            HeaderName::from_static("grpc-status"),
+            HeaderValue::from_static("0"),
+        )]);
+        say(hyper::body::Frame::trailers(ended_well));
     });
     Response::builder()
         .header("content-type", "application/grpc")
-        .body(Body::from_stream(UnboundedReceiverStream::new(answered)))
+        .body(Body::new(StreamBody::new(UnboundedReceiverStream::new(
+            answered,
+        ))))
         .unwrap()
+}
+
+fn data(message: &[u8]) -> hyper::body::Frame<Bytes> {
+    let mut framed = BytesMut::new();
+    framed.put_u8(0);
+    framed.put_u32(message.len() as u32);
+    framed.extend_from_slice(message);
+    hyper::body::Frame::data(framed.freeze())
 }
 
 /// One message of gRPC: a byte on compression, its length, itself.
@@ -151,7 +291,8 @@ fn next_message(read: &mut BytesMut) -> Option<Bytes> {
 
 #[tokio::test]
 async fn a_newer_collector_is_understood() {
-    let (collector, destination) = Collector::start(|_, _| Outcome::Recorded.into()).await;
+    let recorded = Outcome::Recorded.into();
+    let (collector, destination) = Collector::start(Newer(recorded, recorded)).await;
     let (tape, camera) = Tape::new();
     let agent = Agent::with(camera, &[]).await;
     agent.start(&destination).await;
@@ -165,16 +306,13 @@ async fn a_newer_collector_is_understood() {
         (&state["link"], &state["frames"]["spooled"]),
         (&"connected".into(), &0.into())
     );
-    assert_eq!(collector.frames.lock().unwrap().len(), 20);
+    assert_eq!(collector.heard().frames.len(), 20);
 }
 
 #[tokio::test]
 async fn an_outcome_of_the_next_version_loses_no_frame() {
     // Known to be stored it is not: the frame comes again.
-    let unknown_at_first: Judge = |_, before| match before {
-        0 => 99,
-        _ => Outcome::Recorded.into(),
-    };
+    let unknown_at_first = Newer(99, Outcome::Recorded.into());
     let (collector, destination) = Collector::start(unknown_at_first).await;
     let (tape, camera) = Tape::new();
     let agent = Agent::with(camera, &[]).await;
@@ -185,8 +323,30 @@ async fn an_outcome_of_the_next_version_loses_no_frame() {
             state["frames"]["acknowledged"] == 3
         })
         .await;
-    eventually("each came twice", || {
-        collector.frames.lock().unwrap().len() == 6
-    })
-    .await;
+    eventually("each came twice", || collector.heard().frames.len() == 6).await;
+}
+
+#[tokio::test]
+async fn an_older_collector_is_served_and_left_when_it_drains() {
+    let (collector, destination) = Collector::start(Older(10)).await;
+    let (tape, camera) = Tape::new();
+    let agent = Agent::with(camera, &[]).await;
+    agent.start(&destination).await;
+    tape.show(1..=10);
+    eventually("it came again", || collector.heard().hellos == 2).await;
+    tape.show(11..=20);
+    let state = agent
+        .becomes("all are acknowledged", |state| {
+            state["frames"]["acknowledged"] == 20
+        })
+        .await;
+    assert_eq!(state["link"], "connected");
+    let mut sequences: Vec<_> = collector
+        .heard()
+        .frames
+        .iter()
+        .map(|frame| frame.id.as_ref().unwrap().sequence)
+        .collect();
+    sequences.sort_unstable();
+    assert!(sequences.into_iter().eq(1..=20), "each once");
 }

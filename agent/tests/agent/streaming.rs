@@ -96,7 +96,7 @@ async fn no_frame_goes_without_credit() {
     collector.order(Order::Grant(2));
     eventually("two more have come", || collector.frames().len() == 5).await;
     for frame in collector.frames() {
-        collector.order(Order::Answer(frame, Outcome::Recorded));
+        collector.order(Order::Answer(frame.into(), Outcome::Recorded));
     }
     agent
         .becomes("five are acknowledged", |state| {
@@ -153,7 +153,7 @@ async fn a_slow_collector_costs_the_oldest_unsent_frames_and_they_are_counted() 
     );
     assert_eq!(agent.metric("airside_agent_frames_shed_total").await, 16);
     collector.order(Order::Answer(
-        collector.frames()[0].clone(),
+        collector.frames()[0].clone().into(),
         Outcome::Recorded,
     ));
     collector.order(Order::Grant(8));
@@ -310,7 +310,7 @@ async fn an_agent_that_ends_delivers_first() {
     let stop = tokio::spawn(agent.stop());
     let frames = collector.frames();
     for frame in frames {
-        collector.order(Order::Answer(frame, Outcome::Recorded));
+        collector.order(Order::Answer(frame.into(), Outcome::Recorded));
     }
     stop.await.unwrap();
 }

@@ -31,7 +31,7 @@ async fn the_older_stops_keeps_what_it_has_and_comes_back_only_when_told() {
     eventually("two have come", || collector.frames().len() == 2).await;
     collector.order(Order::Supersede);
     for frame in collector.frames() {
-        collector.order(Order::Answer(frame, Outcome::Recorded));
+        collector.order(Order::Answer(frame.into(), Outcome::Recorded));
     }
     let state = agent.becomes("it has given way", is_superseded).await;
     assert_eq!(

@@ -29,6 +29,8 @@ pub struct Frame {
     pub extra_info: String,
     /// W3C traceparent; empty if the frame has none.
     pub traceparent: String,
+    /// What a newer agent says more: handed on as it came.
+    pub later: Option<v1::Later>,
 }
 
 /// Why a message is no frame.
@@ -136,6 +138,7 @@ impl TryFrom<v1::Frame> for Frame {
             image: frame.image,
             extra_info: frame.extra_info,
             traceparent: frame.traceparent,
+            later: frame.later,
         })
     }
 }
@@ -150,6 +153,7 @@ impl From<&Frame> for v1::Frame {
             image: frame.image.clone(),
             extra_info: frame.extra_info.clone(),
             traceparent: frame.traceparent.clone(),
+            later: frame.later.clone(),
         }
     }
 }
@@ -203,6 +207,7 @@ impl Posted {
             image: self.image.0,
             extra_info: self.extra_info.unwrap_or_default(),
             traceparent: String::new(),
+            later: None,
         }
     }
 }

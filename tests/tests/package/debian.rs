@@ -1,21 +1,25 @@
 //! From `apt install` to `apt purge`, as docs/agent-install.md tells it.
 
-use std::time::Duration;
+use std::{
+    ops::ControlFlow,
+    time::{Duration, Instant},
+};
 
 use airside_tests::{
-    Case, Program, Site, Spec, case::repository, case_within, eventually, films::Films,
+    Case, Program, Site, Spec, case::repository, case_within, films::Films, progressing,
 };
-use anyhow::{Context as _, Result, ensure};
-use serde_json::Value;
+use anyhow::{Result, ensure};
 
-use super::device::{Device, HOST};
+use super::{
+    device::{Device, HOST, PATIENCE},
+    service::{
+        Frames, backlog_is_delivered, comes_back, frames, frames_arrive, frames_pile_up, log,
+        property, status,
+    },
+};
 
-/// Emulated from the first instruction to the last package.
-const DEADLINE: Duration = Duration::from_secs(1800);
-/// The service starts again after 5 s, and an emulated camera takes its time.
-const NOTICED_WITHIN: Duration = Duration::from_secs(120);
-/// As many as show that frames keep flowing.
-const FRAMES: u64 = 10;
+/// A step that stands still fails by itself; this ends what moves for ever.
+const DEADLINE: Duration = Duration::from_secs(4 * 3600);
 
 /// Where the device's agent listens.
 const CONTROL: u16 = 8080;
@@ -23,6 +27,10 @@ const CONTROL: u16 = 8080;
 const INSTALLED: &str = env!("CARGO_PKG_VERSION");
 /// What `make test-package` names the second package, which differs in nothing but this.
 const UPGRADED: &str = concat!(env!("CARGO_PKG_VERSION"), "+1");
+
+const CONFIGURATION: &str = "/etc/airside-agent/agent.toml";
+const CREDENTIAL: &str = "/etc/airside-agent/credentials/camera";
+const SPOOL: &str = "/var/lib/airside-agent";
 
 #[test]
 fn installed_edited_upgraded_removed_and_purged() {
@@ -40,7 +48,9 @@ fn installed_edited_upgraded_removed_and_purged() {
         edit(&device, "/srv/gate.mp4", collector.address().port()).await?;
         frames_arrive(&device).await?;
         is_confined(&device).await?;
-        comes_back_when_killed(&device).await?;
+        logs_fields(&device).await?;
+        refuses_a_broken_file(&device).await?;
+        comes_back_when_killed_or_hung(&device).await?;
         takes_another_camera_while_it_runs(&device).await?;
 
         collector.pause();
@@ -49,7 +59,7 @@ fn installed_edited_upgraded_removed_and_purged() {
         what_waited_is_still_there(&device, before).await?;
         collector.resume();
         // Only the edited configuration knows the way there.
-        frames_arrive(&device).await?;
+        backlog_is_delivered(&device, Instant::now()).await?;
         ledgers_agree(case, &device, collector).await?;
 
         remove_and_purge(&device).await
@@ -71,14 +81,11 @@ async fn install(device: &Device, version: &str) -> Result<()> {
 }
 
 async fn is_off_until_edited(device: &Device) -> Result<()> {
-    let state = device
-        .run("systemctl show --value -p UnitFileState,ActiveState airside-agent")
-        .await?;
-    ensure!(
-        state.split_whitespace().eq(["inactive", "enabled"]),
-        "{state}"
-    );
-    let log = device.run("journalctl --no-pager -u airside-agent").await?;
+    for (name, expected) in [("ActiveState", "inactive"), ("UnitFileState", "enabled")] {
+        let found = property(device, name).await?;
+        ensure!(found == expected, "{name}: {found}");
+    }
+    let log = log(device, "").await?;
     ensure!(log.contains("agent.toml is unedited"), "{log}");
     Ok(())
 }
@@ -87,102 +94,138 @@ async fn is_off_until_edited(device: &Device) -> Result<()> {
 async fn edit(device: &Device, source: &str, port: u16) -> Result<()> {
     let edit = format!(
         "sed -i -e 's|^#*source = .*|source = \"{source}\"|' -e 's|^#*destination = \"[^\"]*\"|destination = \"grpc://{HOST}:{port}\"|' \
-         /etc/airside-agent/agent.toml"
+         {CONFIGURATION}"
     );
     device.run(&edit).await?;
+    device
+        .run(&format!("airside-agent config check {CONFIGURATION}"))
+        .await?;
     device
         .run("systemctl restart airside-agent")
         .await
         .map(drop)
 }
 
-async fn frames_arrive(device: &Device) -> Result<()> {
-    let before = frames(device).await.map_or(0, |frames| frames.acknowledged);
-    eventually("frames are acknowledged", NOTICED_WITHIN, async || {
-        let frames = frames(device).await.ok();
-        Ok(frames
-            .filter(|frames| frames.acknowledged >= before + FRAMES)
-            .map(drop))
-    })
-    .await
-}
-
 async fn is_confined(device: &Device) -> Result<()> {
     device
         .run("systemd-analyze security --threshold=20 airside-agent")
         .await?;
-    let status = device
-        .run("cat /proc/$(systemctl show --value -p MainPID airside-agent)/status")
-        .await?;
+    let main_pid = property(device, "MainPID").await?;
+    let status = device.run(&format!("cat /proc/{main_pid}/status")).await?;
     for confined in ["CapEff:\t0000000000000000", "NoNewPrivs:\t1", "Seccomp:\t2"] {
         ensure!(status.contains(confined), "{status}");
     }
     let mode = device
-        .run("stat --format='%a %U' /var/lib/airside-agent/")
+        .run(&format!("stat --format='%a %U' {SPOOL}/"))
         .await?;
     ensure!(mode == "700 airside-agent", "{mode}");
     Ok(())
 }
 
-async fn comes_back_when_killed(device: &Device) -> Result<()> {
-    let before = main_pid(device).await?;
+/// The journal finds entries by the value of a field.
+async fn logs_fields(device: &Device) -> Result<()> {
+    let found = log(device, "--quiet F_SOURCE=/srv/gate.mp4").await?;
+    ensure!(found.contains("capturing"), "{found}");
+    Ok(())
+}
+
+/// The configuration in force stays in force, and the log says where to look.
+async fn refuses_a_broken_file(device: &Device) -> Result<()> {
+    let before = property(device, "MainPID").await?;
     device
-        .run("systemctl kill --signal=KILL airside-agent")
+        .run(&format!(
+            "cp -a {CONFIGURATION} /root/good.toml && echo 'fsp = 5' >> {CONFIGURATION}"
+        ))
         .await?;
-    eventually("the service is back", NOTICED_WITHIN, async || {
-        let active = device
-            .run("systemctl is-active airside-agent")
-            .await
-            .is_ok();
-        Ok((active && main_pid(device).await? != before).then_some(()))
+    let checked = format!("airside-agent config check {CONFIGURATION} 2>&1 || [ $? -eq 2 ]");
+    let checked = device.run(&checked).await?;
+    ensure!(checked.contains("fsp"), "{checked}");
+    device.run("systemctl reload airside-agent").await?;
+    progressing("the log names the line", PATIENCE, async || {
+        let log = log(device, "--lines=20").await?;
+        let named = log.contains("agent.toml:") && log.contains("fsp");
+        Ok(if named {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
+        })
     })
     .await?;
-    frames_arrive(device).await
+    frames_arrive(device).await?;
+    ensure!(
+        property(device, "MainPID").await? == before,
+        "a broken file keeps the process"
+    );
+    device
+        .run(&format!(
+            "cp -a /root/good.toml {CONFIGURATION} && systemctl reload airside-agent"
+        ))
+        .await
+        .map(drop)
+}
+
+async fn comes_back_when_killed_or_hung(device: &Device) -> Result<()> {
+    for signal in ["KILL", "STOP"] {
+        let before = property(device, "MainPID").await?;
+        device
+            .run(&format!("systemctl kill --signal={signal} airside-agent"))
+            .await?;
+        comes_back(device, &before).await?;
+        frames_arrive(device).await?;
+    }
+    let log = log(device, "").await?;
+    ensure!(log.contains("Watchdog timeout"), "{log}");
+    Ok(())
 }
 
 /// A V4L2 device that is plugged in long after the service has started, and credentials that root alone may read.
 async fn takes_another_camera_while_it_runs(device: &Device) -> Result<()> {
-    device.run("(umask 077; echo guard > /etc/airside-agent/credentials/camera) && systemctl restart airside-agent").await?;
+    let credential = format!("(umask 077; echo guard > {CREDENTIAL})");
+    device
+        .run(&format!("{credential} && systemctl restart airside-agent"))
+        .await?;
     let loaded = device
         .run("ls -l /run/credentials/airside-agent.service")
         .await?;
     ensure!(loaded.contains("secret_camera"), "{loaded}");
 
-    let before = main_pid(device).await?;
+    let before = property(device, "MainPID").await?;
     device
         .run("modprobe vivid n_devs=1 && udevadm settle")
         .await?;
+    let found = device.run("airside-agent discover 2>&1").await?;
+    ensure!(found.contains("/dev/video0"), "{found}");
+    // One picture a second leaves a busy machine's collector time for what waits.
     device
-        .run("sed -i 's|^#*source = .*|source = \"/dev/video0\"|' /etc/airside-agent/agent.toml")
+        .run(&format!(
+            "sed -i -e 's|^#*source = .*|source = \"/dev/video0\"|' -e 's|^#fps = .*|fps = 1|' {CONFIGURATION} && systemctl reload airside-agent"
+        ))
         .await?;
-    device.run("systemctl reload airside-agent").await?;
-    eventually("the device is filmed", NOTICED_WITHIN, async || {
+    progressing("the device is filmed", PATIENCE, async || {
         let camera = &status(device).await?["cameras"][0];
         let filmed = camera["source"] == "/dev/video0" && camera["state"]["camera"] == "capturing";
-        Ok(filmed.then_some(()))
+        Ok(if filmed {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(camera["state"]["camera"].to_string())
+        })
     })
     .await?;
     frames_arrive(device).await?;
     ensure!(
-        main_pid(device).await? == before,
+        property(device, "MainPID").await? == before,
         "a reload keeps the process"
     );
     Ok(())
 }
 
-/// Waits for frames that nobody takes.
-async fn frames_pile_up(device: &Device) -> Result<Frames> {
-    eventually("frames wait", NOTICED_WITHIN, async || {
-        let frames = frames(device).await?;
-        Ok((frames.spooled >= FRAMES).then_some(frames))
-    })
-    .await
-}
-
 /// Nobody took a frame meanwhile, so those that waited must all be there.
 async fn what_waited_is_still_there(device: &Device, before: Frames) -> Result<()> {
-    let after = eventually("the new version answers", NOTICED_WITHIN, async || {
-        Ok(frames(device).await.ok())
+    let after = progressing("the new version answers", PATIENCE, async || {
+        Ok(match frames(device).await {
+            Ok(frames) => ControlFlow::Break(frames),
+            Err(_) => ControlFlow::Continue(property(device, "SubState").await?),
+        })
     })
     .await?;
     let is_kept = after.spooled >= before.spooled
@@ -193,11 +236,10 @@ async fn what_waited_is_still_there(device: &Device, before: Frames) -> Result<(
 
 /// Frame by frame, over everything that happened to the device.
 async fn ledgers_agree(case: &Case, device: &Device, collector: &Program) -> Result<()> {
-    let tunnel = device.tunnel(CONTROL).await?;
     let compared = Spec::bare("airsidectl-ledger", "airsidectl")
         .arg("ledger")
         .flag("--run-dir", case.directory().join("run"))
-        .flag("--agent-url", tunnel.url())
+        .flag("--agent-url", device.tunnel(CONTROL).await?)
         .flag("--collector-url", collector.url(""))
         .output()
         .await?;
@@ -208,72 +250,51 @@ async fn ledgers_agree(case: &Case, device: &Device, collector: &Program) -> Res
 
 async fn remove_and_purge(device: &Device) -> Result<()> {
     let apt = "DEBIAN_FRONTEND=noninteractive apt-get -qy";
-    let left = "ls -d /var/lib/airside-agent /etc/airside-agent/agent.toml /etc/airside-agent/credentials/camera 2>/dev/null; true";
+    let left = async || {
+        device
+            .run(&format!(
+                "ls -d {SPOOL} {CONFIGURATION} {CREDENTIAL} 2>/dev/null; true"
+            ))
+            .await
+    };
     device.run(&format!("{apt} remove airside-agent")).await?;
+    let removed = left().await?;
     ensure!(
-        device.run(left).await?.lines().count() == 3,
-        "removal keeps everything"
+        removed.lines().count() == 3,
+        "removal keeps everything: {removed}"
     );
 
     let keep = "echo airside-agent airside-agent/purge-data boolean false | debconf-set-selections";
     device
         .run(&format!("{keep}; {apt} purge airside-agent"))
         .await?;
-    let kept = device.run(left).await?;
+    keeps_data(&left().await?)?;
+
+    install(device, UPGRADED).await?;
+    let asked = device
+        .run("echo no | script -qec 'DEBIAN_FRONTEND=teletype apt-get -qy purge airside-agent' /dev/null")
+        .await?;
     ensure!(
-        kept.contains("/var/lib") && kept.contains("camera"),
-        "kept on demand: {kept}"
+        asked.contains("Delete pictures that were not delivered"),
+        "not asked: {asked}"
     );
+    keeps_data(&left().await?)?;
 
     install(device, UPGRADED).await?;
     device.run(&format!("{apt} purge airside-agent")).await?;
-    let all = device.run("ls -d /var/lib/airside-agent /var/cache/airside-agent /etc/airside-agent 2>/dev/null; true").await?;
+    let all = device
+        .run(&format!(
+            "ls -d {SPOOL} /var/cache/airside-agent /etc/airside-agent 2>/dev/null; true"
+        ))
+        .await?;
     ensure!(all.is_empty(), "left behind: {all}");
     Ok(())
 }
 
-async fn main_pid(device: &Device) -> Result<String> {
-    device
-        .run("systemctl show --value -p MainPID airside-agent")
-        .await
-}
-
-/// The ledger of all cameras.
-#[derive(Debug)]
-struct Frames {
-    captured: u64,
-    gated: u64,
-    acknowledged: u64,
-    shed: u64,
-    dropped: u64,
-    spooled: u64,
-}
-
-/// Reads the ledger, which must balance at every moment.
-async fn frames(device: &Device) -> Result<Frames> {
-    let state = status(device).await?;
-    let count = |name: &str| {
-        state["frames"][name]
-            .as_u64()
-            .with_context(|| format!("no {name}: {state}"))
-    };
-    let frames = Frames {
-        captured: count("captured")?,
-        gated: count("gated")?,
-        acknowledged: count("acknowledged")?,
-        shed: count("shed")?,
-        dropped: count("dropped")?,
-        spooled: count("spooled")?,
-    };
-    let settled = frames.gated + frames.acknowledged + frames.shed + frames.dropped;
-    ensure!(frames.captured == settled + frames.spooled, "{frames:?}");
-    Ok(frames)
-}
-
-async fn status(device: &Device) -> Result<Value> {
-    // It ends with 1 while something is wrong, such as a collector that hangs.
-    let answer = device
-        .run("airside-agent status --json || [ $? -eq 1 ]")
-        .await?;
-    serde_json::from_str(&answer).with_context(|| answer.clone())
+fn keeps_data(left: &str) -> Result<()> {
+    ensure!(
+        left.contains(SPOOL) && left.contains(CREDENTIAL) && !left.contains(CONFIGURATION),
+        "kept on demand: {left}"
+    );
+    Ok(())
 }

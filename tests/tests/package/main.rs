@@ -5,3 +5,4 @@
 mod arm64;
 mod debian;
 mod device;
+mod service;

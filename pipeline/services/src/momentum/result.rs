@@ -218,6 +218,7 @@ impl From<&Analysis> for v1::Analysis {
                 image: analysis.image.0.clone(),
                 extra_info: analysis.extra_info.clone().unwrap_or_default(),
                 traceparent: String::new(),
+                later: None,
             }),
             faces: analysis.persons.iter().zip(boxes).map(face).collect(),
             width: 0,
@@ -238,6 +239,7 @@ impl From<&Alert> for v1::Alert {
                 image: alert.image.0.clone(),
                 extra_info: alert.extra_info.clone().unwrap_or_default(),
                 traceparent: String::new(),
+                later: None,
             }),
             persons: alert
                 .persons

@@ -4,8 +4,9 @@ use std::sync::{Arc, Mutex};
 
 use airside_imaging::{Picture, encode_jpeg};
 use airside_proto::v1::{
-    AnalyzeRequest, AnalyzeResponse, Box as FaceBox, Descriptor, Face, Match, ObserveRequest,
-    ObserveResponse, RecognizeRequest, RecognizeResponse, ReportRequest, ReportResponse,
+    AnalyzeRequest, AnalyzeResponse, Box as FaceBox, Descriptor, Face, Frame, Match,
+    ObserveRequest, ObserveResponse, RecognizeRequest, RecognizeResponse, ReportRequest,
+    ReportResponse,
     alerts_server::{Alerts, AlertsServer},
     face_recognition_server::{FaceRecognition, FaceRecognitionServer},
     image_analysis_server::{ImageAnalysis, ImageAnalysisServer},
@@ -41,6 +42,7 @@ pub(super) enum Manner {
 struct State {
     manners: [Manner; 4],
     observed: Option<ObserveRequest>,
+    frames: Vec<Frame>,
 }
 
 #[derive(Clone)]
@@ -106,9 +108,20 @@ impl Neighbour {
     pub(super) fn observed(&self) -> ObserveRequest {
         self.parts.state.lock().unwrap().observed.clone().unwrap()
     }
+
+    /// The frames that analysis, recognition and alerts were handed.
+    pub(super) fn frames(&self) -> Vec<Frame> {
+        self.parts.state.lock().unwrap().frames.clone()
+    }
 }
 
 impl Parts {
+    fn keep(&self, frame: Option<Frame>) -> Frame {
+        let frame = frame.expect("every request has a frame");
+        self.state.lock().unwrap().frames.push(frame.clone());
+        frame
+    }
+
     /// Behaves; a call that fails is not counted.
     async fn behave(&self, part: Part) -> Result<Manner, Status> {
         let manner = self.state.lock().unwrap().manners[part as usize];
@@ -148,8 +161,9 @@ fn face() -> Face {
 impl ImageAnalysis for Parts {
     async fn analyze(
         &self,
-        _: Request<AnalyzeRequest>,
+        request: Request<AnalyzeRequest>,
     ) -> Result<Response<AnalyzeResponse>, Status> {
+        self.keep(request.into_inner().frame);
         let faces = match self.behave(Part::Analysis).await? {
             Manner::SeesNobody => Vec::new(),
             _ => vec![face()],
@@ -170,7 +184,7 @@ impl FaceRecognition for Parts {
     ) -> Result<Response<RecognizeResponse>, Status> {
         self.behave(Part::Recognition).await?;
         let request = request.into_inner();
-        let pictured = !request.frame.unwrap_or_default().image.is_empty();
+        let pictured = !self.keep(request.frame).image.is_empty();
         assert_ne!(request.searched, pictured, "faces or the picture, not both");
         let named = Match {
             name: "PersonX".to_owned(),
@@ -203,11 +217,9 @@ impl Alerts for Parts {
         request: Request<ReportRequest>,
     ) -> Result<Response<ReportResponse>, Status> {
         self.behave(Part::Alerts).await?;
-        assert_eq!(
-            request.into_inner().persons,
-            ["PersonX"],
-            "each person once"
-        );
+        let request = request.into_inner();
+        assert_eq!(request.persons, ["PersonX"], "each person once");
+        self.keep(request.frame);
         Ok(Response::new(ReportResponse::default()))
     }
 }
