@@ -19,7 +19,6 @@ pub mod fleet;
 pub mod frame;
 pub mod gate;
 pub mod ledger;
-pub mod memory;
 pub mod metrics;
 pub mod outbox;
 pub mod reload;

@@ -16,7 +16,6 @@ use airside_agent::{
     command::{Command, Config, Ledger},
     discover,
     gate::{preview, tryout},
-    memory,
     settings::{self, CameraSettings, Flags, Loaded, Settings},
     spool, status,
     systemd::Manager,
@@ -33,13 +32,8 @@ const INSTALLED: &str = "/etc/airside-agent/agent.toml";
 /// And where its unit keeps state.
 const INSTALLED_STATE: &str = "/var/lib/airside-agent";
 
-fn main() -> ExitCode {
-    memory::give_back();
-    start()
-}
-
 #[tokio::main]
-async fn start() -> ExitCode {
+async fn main() -> ExitCode {
     match carry_out().await {
         Ok(code) => code,
         Err(error) => match error.downcast_ref::<settings::Error>() {
