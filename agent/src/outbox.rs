@@ -28,7 +28,11 @@ use std::{
 };
 
 use airside_core::{FrameId, Timestamp};
-use tokio::sync::{Notify, watch};
+use tokio::{
+    runtime::{Handle, RuntimeFlavor},
+    sync::{Notify, watch},
+    task,
+};
 
 use self::{disk::Disk, inner::Inner, keeper::Keeper};
 pub use self::{
@@ -104,10 +108,14 @@ impl Outbox {
         if self.disk.is_none() {
             return self.put(frame);
         }
+        if Handle::current().runtime_flavor() == RuntimeFlavor::MultiThread {
+            // The kernel takes a picture in less time than another thread is woken, and this one again. Should it take longer,
+            // other tasks go on elsewhere.
+            return task::block_in_place(|| self.put(frame));
+        }
         let outbox = Arc::clone(self);
-        let put = tokio::task::spawn_blocking(move || outbox.put(frame));
         // It fails only when the process ends.
-        let _ = put.await;
+        let _ = task::spawn_blocking(move || outbox.put(frame)).await;
     }
 
     /// Counts pictures that the gate kept back.
