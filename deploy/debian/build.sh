@@ -31,7 +31,7 @@ tree=target/debian/$arch
 rm -rf "$tree"
 mkdir -p "$tree/sysusers.d"
 cp -r deploy/debian "$tree/debian"
-deploy/debian/licences.py "${targets[$arch]}" >>"$tree/debian/copyright"
+deploy/debian/licences.py "${targets[$arch]}" airside-agent >>"$tree/debian/copyright"
 cp deploy/systemd/airside-agent.service "$tree/debian/airside-agent.service"
 cp deploy/debian/sysusers.conf "$tree/sysusers.d/airside-agent.conf"
 cp $out/airside-agent docs/agent.md docs/agent-install.md "$tree/"

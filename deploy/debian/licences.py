@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Appends to the package's copyright file what is linked into the agent for the target in $1: each crate, whose it is, its licence.
+"""Tells what is linked into the programs named from $2 on for the target in $1: each crate, whose it is, its licence. It is appended
+to the copyright file of the agent's package, and lies in the images.
 
 The crates are those of `cargo metadata`; their authors and the texts of rare licences are read from their own files.
 """
@@ -19,13 +20,13 @@ HEAD = Path(__file__).with_name("copyright")
 LICENCE_FILES = re.compile(r"(?i)^(licen[cs]e|copying|copyright|unlicense)")
 
 
-def crates(target):
-    """Crates that are linked into the agent: its normal dependencies, without those that only run in the compiler."""
+def crates(target, programs):
+    """Crates that are linked into the programs: their normal dependencies, without those that only run in the compiler."""
     command = ["cargo", "metadata", "--format-version", "1", "--locked", "--filter-platform", target]
     metadata = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
     packages = {package["id"]: package for package in metadata["packages"]}
     nodes = {node["id"]: node for node in metadata["resolve"]["nodes"]}
-    waiting = [id for id, package in packages.items() if package["name"] == "airside-agent"]
+    waiting = [id for id, package in packages.items() if package["name"] in programs]
     linked = set()
     while waiting:
         id = waiting.pop()
@@ -95,8 +96,8 @@ def told():
     return told | {spdx for spdx, debian in DEBIAN_NAMES.items() if debian in told}
 
 
-def main(target):
-    linked = crates(target)
+def main(target, *programs):
+    linked = crates(target, programs)
     already = told()
     rare = {}
     for package in linked:
@@ -124,4 +125,4 @@ def is_needed(name, expression, already):
     return name in set().union(*choices) and not any(choice <= already for choice in choices)
 
 
-main(sys.argv[1])
+main(*sys.argv[1:])
