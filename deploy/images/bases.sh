@@ -8,19 +8,23 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 work=target/images
 mkdir -p $work
-[ -f $work/base.tar ] || mmdebstrap --quiet --variant=minbase bookworm $work/base.tar
+# As small as Debian's own `slim` images: no manuals, no translations, of the documentation the licences alone.
+[ -f $work/base.tar ] || mmdebstrap --quiet --variant=minbase \
+    --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-include=/usr/share/doc/*/copyright' \
+    --dpkgopt='path-exclude=/usr/share/man/*' --dpkgopt='path-exclude=/usr/share/info/*' \
+    --dpkgopt='path-exclude=/usr/share/locale/*' \
+    --customize-hook='rm -rf "$1"/var/lib/apt/lists/* "$1"/var/cache/apt/* "$1"/var/log/*' bookworm $work/base.tar
 
 container=$(buildah from scratch)
-buildah add --quiet "$container" $work/base.tar /
-# Authorities that this machine trusts beside Debian's: what it downloads with, the build downloads with.
-buildah run --isolation chroot "$container" -- sh -ec 'apt-get update -qq && apt-get install -qq --yes --no-install-recommends ca-certificates && rm -rf /var/lib/apt/lists/*' >/dev/null
+buildah add --quiet "$container" $work/base.tar / >/dev/null
 buildah commit --quiet "$container" localhost/airside-base >/dev/null
 toolchain=$(rustc --print sysroot)
 buildah add --quiet "$container" "$toolchain/bin" /usr/local/bin
 buildah add --quiet "$container" "$toolchain/lib" /usr/local/lib
+# Authorities that this machine trusts beside Debian's: what it downloads with, the build downloads with.
 if ls /usr/local/share/ca-certificates/*.crt >/dev/null 2>&1; then
     buildah add --quiet "$container" /usr/local/share/ca-certificates /usr/local/share/ca-certificates
-    buildah run --isolation chroot "$container" -- update-ca-certificates >/dev/null
+    # Known to update-ca-certificates as soon as the build installs it.
 fi
 buildah config --env CARGO_HOME=/usr/local/cargo --env PATH=/usr/local/sbin:/usr/local/bin:/usr/local/cargo/bin:/usr/sbin:/usr/bin:/sbin:/bin "$container"
 buildah commit --quiet --rm "$container" localhost/airside-build-base >/dev/null
