@@ -16,4 +16,5 @@ mod replicas;
 mod rollout;
 mod rtsp;
 mod settings;
+mod superseded;
 mod trouble;

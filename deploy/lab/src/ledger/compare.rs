@@ -1,6 +1,9 @@
 //! The comparison itself: pure, and per run of frames what it would be per frame.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    iter,
+};
 
 use airside_core::{
     Run, Runs,
@@ -24,6 +27,17 @@ pub struct Account {
     pub first: AgentLedger,
     /// Read afterwards, if it was.
     pub second: Option<AgentLedger>,
+}
+
+impl Account {
+    /// Every epoch that it knows of a camera.
+    fn epochs_of(&self, camera: &str) -> impl Iterator<Item = u64> {
+        let cameras = iter::once(&self.first)
+            .chain(&self.second)
+            .flat_map(|ledger| &ledger.cameras);
+        let own = cameras.filter(move |own| own.camera == camera);
+        own.flat_map(|own| own.epochs.iter().map(|epoch| epoch.epoch))
+    }
 }
 
 /// How two sides stand to each other over a frame.
@@ -145,6 +159,9 @@ pub fn compare(agents: &[Account], collectors: &[Side]) -> Vec<Comparison> {
     cameras
         .map(|(account, camera)| {
             let agent = &account.first.agent;
+            let namesakes = agents
+                .iter()
+                .filter(|other| !std::ptr::eq(*other, account) && other.first.agent == *agent);
             let again = account.second.as_ref().and_then(|second| {
                 let mut cameras = second.cameras.iter();
                 cameras.find(|again| again.camera == camera.camera)
@@ -158,6 +175,9 @@ pub fn compare(agents: &[Account], collectors: &[Side]) -> Vec<Comparison> {
                 agent: camera,
                 again,
                 collectors: sides.collect(),
+                namesakes: namesakes
+                    .flat_map(|other| other.epochs_of(&camera.camera))
+                    .collect(),
             }
             .compare(agent)
         })
@@ -169,6 +189,8 @@ struct Sides<'a> {
     agent: &'a AgentCamera,
     again: Option<&'a AgentCamera>,
     collectors: Vec<(&'a str, &'a CollectorCamera)>,
+    /// Epochs of other agents that bear the same name: one that gave way to a newer, and that.
+    namesakes: BTreeSet<u64>,
 }
 
 /// An agent's word on a frame.
@@ -222,11 +244,13 @@ impl Sides<'_> {
         }
     }
 
+    /// What others of its name alone know of is theirs to account for.
     fn epochs(&self) -> BTreeSet<u64> {
         let of_agent = self.agent.epochs.iter().map(|epoch| epoch.epoch);
         let cameras = self.collectors.iter().map(|(_, camera)| camera);
         let of_collectors =
             cameras.flat_map(|camera| camera.epochs.iter().map(|epoch| epoch.epoch));
+        let of_collectors = of_collectors.filter(|epoch| !self.namesakes.contains(epoch));
         of_agent.chain(of_collectors).collect()
     }
 

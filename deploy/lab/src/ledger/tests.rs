@@ -204,6 +204,29 @@ fn frames_captured_between_the_readings_are_under_way() {
 }
 
 #[test]
+fn of_two_agents_with_one_name_each_accounts_for_its_own_epochs() {
+    let older = account(&vec![(1, 4, (Fate::Acknowledged, None))]);
+    let mut newer = account(&vec![(1, 6, (Fate::Acknowledged, None))]);
+    newer.first.cameras[0].epochs[0].epoch = EPOCH + 1;
+    let mut collector = side("a", &vec![(1, 4, Settlement::Recorded)]);
+    let mut later = side("a", &vec![(1, 7, Settlement::Recorded)]);
+    later.cameras[0].epochs[0].epoch = EPOCH + 1;
+    collector.cameras[0]
+        .epochs
+        .append(&mut later.cameras[0].epochs);
+    let compared = compare(&[older.clone(), newer], std::slice::from_ref(&collector));
+    let counted: Vec<_> = compared
+        .iter()
+        .map(|one| (one.recorded, found(one)))
+        .collect();
+    let unknown = vec![(7, 7, Finding::Unknown)];
+    assert_eq!(counted, [(4, vec![]), (7, unknown)]);
+    // Who is asked alone cannot know of the other.
+    let alone = only(&[older], &[collector]);
+    assert_eq!(found(&alone), [(1, 7, Finding::Unknown)]);
+}
+
+#[test]
 fn what_one_side_has_forgotten_is_no_difference() {
     let all = vec![(1, 10, (Fate::Acknowledged, None))];
     let mut collector = side("a", &vec![(7, 10, Settlement::Recorded)]);
