@@ -43,3 +43,19 @@ else
     $venv/bin/pip install --quiet --disable-pip-version-check --requirement $here/requirements.txt
     cp $here/requirements.txt $venv/requirements.txt
 fi
+
+# 3. What comes as Go modules, by the Go of the wheels: kustomize, and Istio's resource definitions.
+tools=.airside/kubernetes
+if cmp --silent $here/go.txt $tools/go.txt; then
+    say "Go modules: all there"
+else
+    say "Go modules: $(grep -v '^#' $here/go.txt | tr '\n' ' ')"
+    mkdir -p $tools
+    go=$(find "$PWD/$venv/lib" -path '*/go/bin/go' | head -1)
+    export GOTOOLCHAIN=local GOFLAGS=-mod=mod
+    module() { grep "^$1@" $here/go.txt; }
+    GOBIN=$PWD/$tools "$go" install -trimpath -ldflags '-s -w' "$(module sigs.k8s.io/kustomize/kustomize/v5)"
+    api=$("$go" mod download -json "$(module istio.io/api)" | sed -n 's/^\t"Dir": "\(.*\)",$/\1/p')
+    install --mode 644 "$api/kubernetes/customresourcedefinitions.gen.yaml" $tools/istio.yaml
+    cp $here/go.txt $tools/go.txt
+fi

@@ -1,9 +1,9 @@
-//! PNG by OpenCV.
+//! PNG by the crate `png`: OpenCV's codecs would bring every format of GDAL with them.
 
-use opencv::core::MatTraitConst;
-use opencv::{imgcodecs, imgproc};
+use std::io::Cursor;
 
-use crate::mat::{self, Shape};
+use ::png::{ColorType, Decoder, DecodingError, Transformations};
+
 use crate::{Error, Picture, Result};
 
 pub(super) const SIGNATURE: &[u8] = b"\x89PNG\r\n\x1a\n";
@@ -28,7 +28,7 @@ pub(super) fn size(bytes: &[u8]) -> Result<(u32, u32)> {
     ))
 }
 
-/// Walks over the chunks to the last one. The decoder would find a missing end too, but tell standard error of it.
+/// Walks over the chunks to the last one. The decoder is content with the last row.
 fn reaches_its_end(bytes: &[u8]) -> bool {
     let mut rest = &bytes[SIGNATURE.len()..];
     while let Some((&[a, b, c, d, ref name @ ..], behind)) = rest.split_first_chunk::<8>() {
@@ -48,32 +48,30 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Picture> {
     if !reaches_its_end(bytes) {
         return Err(Error::Broken("a PNG that ends early".into()));
     }
-    let broken = |error: opencv::Error| Error::Broken(error.message);
-    let length = u32::try_from(bytes.len()).map_err(|_| Error::Broken("more than 4 GB".into()))?;
-    let flags = imgcodecs::IMREAD_COLOR | imgcodecs::IMREAD_IGNORE_ORIENTATION;
-    let bgr = mat::view(
-        bytes,
-        Shape {
-            width: length,
-            height: 1,
-            channels: 1,
-        },
-        |bytes| imgcodecs::imdecode(bytes, flags).map_err(broken),
-    )?;
-    let size = bgr.size().map_err(broken)?;
-    let (Ok(width), Ok(height)) = (u32::try_from(size.width), u32::try_from(size.height)) else {
-        return Err(Error::Broken("a PNG of negative size".into()));
-    };
-    if bgr.empty() || !bgr.is_continuous() {
-        return Err(Error::Broken("a PNG that does not decode".into()));
+    let broken = |error: DecodingError| Error::Broken(error.to_string());
+    let mut decoder = Decoder::new(Cursor::new(bytes));
+    // Palettes, few and many bits a sample: one byte a sample of what is left.
+    decoder.set_transformations(Transformations::EXPAND | Transformations::STRIP_16);
+    let mut reader = decoder.read_info().map_err(broken)?;
+    let size = reader.output_buffer_size();
+    let mut samples = vec![0; size.ok_or_else(|| Error::Broken("a PNG of no size".into()))?];
+    let frame = reader.next_frame(&mut samples).map_err(broken)?;
+    samples.truncate(frame.buffer_size());
+    Picture::new(frame.width, frame.height, rgb(samples, frame.color_type))
+}
+
+/// Three samples a pixel: transparency goes, a grey stands for all three.
+fn rgb(samples: Vec<u8>, colour: ColorType) -> Vec<u8> {
+    match colour {
+        // Expanded: a palette is RGB by now, or RGBA.
+        ColorType::Rgb | ColorType::Indexed => samples,
+        ColorType::Rgba => opaque::<4>(&samples, |[r, g, b, _]| [r, g, b]),
+        ColorType::Grayscale => opaque::<1>(&samples, |[grey]| [grey; 3]),
+        ColorType::GrayscaleAlpha => opaque::<2>(&samples, |[grey, _]| [grey; 3]),
     }
-    let pixels = mat::write(
-        Shape {
-            width,
-            height,
-            channels: 3,
-        },
-        |to| Ok(imgproc::cvt_color_def(&bgr, to, imgproc::COLOR_BGR2RGB)?),
-    )?;
-    Picture::new(width, height, pixels)
+}
+
+fn opaque<const N: usize>(samples: &[u8], rgb: impl Fn([u8; N]) -> [u8; 3]) -> Vec<u8> {
+    let (pixels, _) = samples.as_chunks::<N>();
+    pixels.iter().flat_map(|&pixel| rgb(pixel)).collect()
 }

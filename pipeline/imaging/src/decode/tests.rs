@@ -96,6 +96,54 @@ fn baseline_progressive_and_png_show_the_same() {
 }
 
 #[test]
+fn every_kind_of_png_becomes_rgb() {
+    use ::png::{BitDepth, ColorType, Encoder};
+    let encode = |colour, depth, palette: Option<&[u8]>, samples: &[u8]| {
+        let mut bytes = Vec::new();
+        let mut encoder = Encoder::new(&mut bytes, 2, 1);
+        encoder.set_color(colour);
+        encoder.set_depth(depth);
+        if let Some(palette) = palette {
+            encoder.set_palette(palette.to_vec());
+        }
+        let mut writer = encoder.write_header().unwrap();
+        writer.write_image_data(samples).unwrap();
+        writer.finish().unwrap();
+        whole(&bytes).unwrap().pixels().to_vec()
+    };
+    let grey = [40, 40, 40, 200, 200, 200];
+    let colours = [1, 2, 3, 250, 251, 252];
+    let (eight, sixteen) = (BitDepth::Eight, BitDepth::Sixteen);
+    assert_eq!(encode(ColorType::Grayscale, eight, None, &[40, 200]), grey);
+    assert_eq!(
+        encode(ColorType::GrayscaleAlpha, eight, None, &[40, 9, 200, 0]),
+        grey
+    );
+    assert_eq!(
+        encode(
+            ColorType::Rgba,
+            eight,
+            None,
+            &[1, 2, 3, 0, 250, 251, 252, 9]
+        ),
+        colours
+    );
+    let wide: Vec<u8> = colours.iter().flat_map(|&sample| [sample, 7]).collect();
+    assert_eq!(encode(ColorType::Rgb, sixteen, None, &wide), colours);
+    // Two pixels of one bit each: the second colour, then the first.
+    let palette = [250, 251, 252, 1, 2, 3];
+    assert_eq!(
+        encode(
+            ColorType::Indexed,
+            BitDepth::One,
+            Some(&palette),
+            &[0b1000_0000]
+        ),
+        colours
+    );
+}
+
+#[test]
 fn grey_becomes_rgb() {
     let grey: Vec<u8> = (0..HEIGHT)
         .flat_map(|_| (0..WIDTH).map(|x| if x < WIDTH / 2 { 50 } else { 220 }))
