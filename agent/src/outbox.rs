@@ -199,6 +199,12 @@ impl Outbox {
         self.lock().lanes.counts()
     }
 
+    /// Roughly when the oldest frame was captured that is still to be sent, if the clock was not set since.
+    pub fn awaited_since(&self) -> Option<Timestamp> {
+        let taken_in = self.lock().lanes.oldest_waiting()?;
+        Some(Timestamp::now().before(self.clock.since(taken_in)))
+    }
+
     /// What was taken in since the process started.
     pub fn intake(&self) -> Intake {
         self.lock().lanes.intake()

@@ -34,8 +34,11 @@ pub struct Frame {
     /// W3C traceparent of this frame; empty if it has none.
     #[prost(string, tag = "7")]
     pub traceparent: String,
+    /// Roughly when the oldest frame of the camera was captured that its agent has still to send; `None` when there is none.
+    #[prost(int64, optional, tag = "8")]
+    pub awaited_since_us: Option<i64>,
     /// Fields of later versions, which `frame.proto` reserves numbers for.
-    #[prost(oneof = "Later", tags = "8, 9, 10, 11, 12, 13, 14, 15")]
+    #[prost(oneof = "Later", tags = "9, 10, 11, 12, 13, 14, 15")]
     pub later: Option<Later>,
 }
 
@@ -102,7 +105,7 @@ mod tests {
     struct Newer {
         #[prost(string, tag = "3")]
         section: String,
-        #[prost(sint64, tag = "8")]
+        #[prost(sint64, tag = "12")]
         varint: i64,
         #[prost(fixed32, tag = "9")]
         four_bytes: u32,
@@ -176,10 +179,11 @@ mod tests {
                 (5, "image", "TYPE_BYTES"),
                 (6, "extra_info", "TYPE_STRING"),
                 (7, "traceparent", "TYPE_STRING"),
+                (8, "awaited_since_us", "TYPE_INT64"),
             ]
         );
         let reserved: Vec<_> = message.reserved_range.iter().collect();
         // The end is exclusive.
-        assert!(matches!(reserved[..], [range] if (range.start(), range.end()) == (8, 16)));
+        assert!(matches!(reserved[..], [range] if (range.start(), range.end()) == (9, 16)));
     }
 }

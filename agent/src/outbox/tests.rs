@@ -116,3 +116,22 @@ async fn backlog_waits_for_its_time_and_live_does_not() {
     assert_eq!((lane, again.id), (Lane::Backlog, first.id));
     assert!(Instant::now() >= later);
 }
+
+#[tokio::test]
+async fn what_is_still_to_be_sent_is_awaited() {
+    let outbox = outbox();
+    assert_eq!(outbox.awaited_since(), None);
+    let before = Timestamp::now();
+    outbox.append(frame(1)).await;
+    outbox.append(frame(2)).await;
+    let since = outbox.awaited_since().unwrap();
+    assert!(since.after(std::time::Duration::from_secs(1)) >= before && since <= Timestamp::now());
+    let (_, first) = outbox.try_next(ANY()).unwrap();
+    let (_, second) = outbox.try_next(ANY()).unwrap();
+    assert_eq!(outbox.awaited_since(), None, "both are under way");
+    outbox.settle(&first.id, Outcome::Deferred);
+    assert!(outbox.awaited_since().is_some());
+    assert!(outbox.try_next(ANY()).is_some());
+    outbox.settle(&second.id, Outcome::Recorded);
+    assert_eq!(outbox.awaited_since(), None);
+}

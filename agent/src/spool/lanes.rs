@@ -216,10 +216,17 @@ impl Lanes {
     /// When the oldest of all frames was taken in, by the spool's clock.
     #[must_use]
     pub fn oldest(&self) -> Option<i64> {
+        let in_flight = self.in_flight.values().next();
+        let in_flight = in_flight.map(|sent| sent.held.taken_in);
+        in_flight.into_iter().chain(self.oldest_waiting()).min()
+    }
+
+    /// When the oldest of the frames that are to be sent was taken in, by the spool's clock.
+    #[must_use]
+    pub fn oldest_waiting(&self) -> Option<i64> {
         let live = self.live.front().map(|(_, held)| held);
         let backlog = self.backlog.values().next();
-        let in_flight = self.in_flight.values().next().map(|sent| &sent.held);
-        let first = [live, backlog, in_flight].into_iter().flatten();
+        let first = [live, backlog].into_iter().flatten();
         let all = first.chain(self.deferred.values());
         all.map(|held| held.taken_in).min()
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use airside_core::{Event, FrameId};
+use airside_core::{Event, FrameId, Timestamp};
 use airside_proto::v1::{
     self, StreamRequest, StreamResponse, frame_ingest_client::FrameIngestClient, stream_request,
     stream_response,
@@ -223,7 +223,11 @@ async fn send_next(
     // First the room, then the frame: cancelled in between, nothing is taken from the outbox.
     let room = outgoing.reserve().await.ok()?;
     let (lane, frame) = uplink.depart(lanes, |picture| picture).await;
-    room.send(request(stream_request::Message::Frame(frame.into())));
+    let frame = v1::Frame {
+        awaited_since_us: uplink.outbox.awaited_since().map(Timestamp::as_micros),
+        ..frame.into()
+    };
+    room.send(request(stream_request::Message::Frame(frame)));
     Some(lane)
 }
 
@@ -260,6 +264,7 @@ impl From<Frame> for v1::Frame {
         };
         Self {
             traceparent: frame.traceparent(),
+            awaited_since_us: None,
             later: None,
             id: Some(v1::FrameId {
                 agent: frame.id.agent,

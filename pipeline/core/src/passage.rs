@@ -18,6 +18,8 @@
 //! - What is older than [`Rules::horizon`] is **settled**: folded for good, its frames and descriptors are dropped.
 //!   A burst in which nothing arrives for [`Rules::quiet`] is settled as a whole. Quiet is measured by the clock
 //!   on the wall, since a backlog of hours ago arrives beside the live frames.
+//! - What a frame may still belong to that is **awaited** is not settled: after an outage live frames come first, and those that
+//!   were held up fill the holes between them. An agent that says so and falls silent is believed for [`Rules::patience`].
 //! - A settled passage leaves a **trace**. A late track that runs along a trace of another burst is that person again
 //!   and does not count.
 
@@ -56,6 +58,9 @@ pub struct FrameObservations {
     /// Whether it belongs to no film, so that no other frame will confirm what it shows.
     #[serde(default)]
     pub still: bool,
+    /// Since when frames of the camera wait that are still to come, as its agent said with this one. [`Camera`] remembers it.
+    #[serde(skip)]
+    pub awaited_since: Option<Timestamp>,
 }
 
 /// One face in one frame.

@@ -29,6 +29,8 @@ pub struct Frame {
     pub extra_info: String,
     /// W3C traceparent; empty if the frame has none.
     pub traceparent: String,
+    /// Roughly since when frames of the camera wait that are still to come.
+    pub awaited_since: Option<Timestamp>,
     /// What a newer agent says more: handed on as it came.
     pub later: Option<v1::Later>,
 }
@@ -138,6 +140,7 @@ impl TryFrom<v1::Frame> for Frame {
             image: frame.image,
             extra_info: frame.extra_info,
             traceparent: frame.traceparent,
+            awaited_since: frame.awaited_since_us.map(Timestamp::from_micros),
             later: frame.later,
         })
     }
@@ -153,6 +156,7 @@ impl From<&Frame> for v1::Frame {
             image: frame.image.clone(),
             extra_info: frame.extra_info.clone(),
             traceparent: frame.traceparent.clone(),
+            awaited_since_us: frame.awaited_since.map(Timestamp::as_micros),
             later: frame.later.clone(),
         }
     }
@@ -207,6 +211,7 @@ impl Posted {
             image: self.image.0,
             extra_info: self.extra_info.unwrap_or_default(),
             traceparent: String::new(),
+            awaited_since: None,
             later: None,
         }
     }

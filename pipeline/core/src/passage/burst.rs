@@ -128,12 +128,25 @@ impl Burst {
         self.head = tracks;
     }
 
-    /// Folds for good what is older than the horizon, once there is half a horizon of it, so that not every
+    /// Whether frames since `awaited` may still belong here.
+    pub(super) fn awaits(&self, awaited: Timestamp, rules: &Rules) -> bool {
+        let newest = self.frames.keys().next_back();
+        let room = self.frames.len() < rules.most_frames;
+        room && newest.is_some_and(|(newest, _)| rules.awaits(awaited) <= *newest)
+    }
+
+    /// Folds for good what is older than the horizon and not awaited, once there is half a horizon of it, so that not every
     /// arrival settles something. Gives the frames that are done with and the tracks that have ended.
-    pub(super) fn settle(&mut self, rules: &Rules) -> Option<(Vec<FrameId>, Vec<Track>)> {
+    pub(super) fn settle(
+        &mut self,
+        awaited: Option<Timestamp>,
+        rules: &Rules,
+    ) -> Option<(Vec<FrameId>, Vec<Track>)> {
         let (oldest, _) = self.frames.keys().next()?;
         let (newest, _) = self.frames.keys().next_back()?;
-        let cut = newest.before(rules.horizon);
+        let horizon = newest.before(rules.horizon);
+        let awaited = awaited.filter(|_| self.frames.len() < rules.most_frames);
+        let cut = awaited.map_or(horizon, |awaited| horizon.min(rules.awaits(awaited)));
         if *oldest >= cut.before(rules.horizon / 2) {
             return None;
         }

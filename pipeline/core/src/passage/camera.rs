@@ -23,6 +23,8 @@ pub struct Camera {
     bursts: Vec<Burst>,
     traces: VecDeque<Trace>,
     next_serial: u64,
+    /// Since when frames wait that are still to come, as was said last.
+    awaited: Option<Timestamp>,
     /// Open passages as last reported.
     reported: BTreeMap<PassageKey, Passage>,
 }
@@ -33,6 +35,9 @@ pub struct Snapshot {
     bursts: Vec<SettledBurst>,
     traces: VecDeque<Trace>,
     next_serial: u64,
+    /// As it was when frames were first awaited.
+    #[serde(default)]
+    awaited: Option<Timestamp>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -51,6 +56,7 @@ impl Camera {
             bursts: Vec::new(),
             traces: VecDeque::new(),
             next_serial: 0,
+            awaited: None,
             reported: BTreeMap::new(),
         }
     }
@@ -66,6 +72,7 @@ impl Camera {
         let mut camera = Self {
             traces: snapshot.traces,
             next_serial: snapshot.next_serial,
+            awaited: snapshot.awaited,
             ..Self::new(rules)
         };
         camera
@@ -87,17 +94,19 @@ impl Camera {
     /// Takes what a frame showed. `now` is the clock on the wall.
     pub fn observe(&mut self, frame: FrameObservations, now: Timestamp) -> Changes {
         let frame = frame.sensible();
+        let mut changes = Changes {
+            settled: self.awaited.is_some() != frame.awaited_since.is_some(),
+            ..Changes::default()
+        };
+        self.awaited = frame.awaited_since;
         if faces(&frame, &self.rules).is_empty() {
-            return Changes {
-                forget: vec![frame.frame],
-                ..Changes::default()
-            };
+            changes.forget = vec![frame.frame];
+            return changes;
         }
         let Some(index) = self.insert(frame, now) else {
-            return Changes::default();
+            return changes;
         };
-        let mut changes = Changes::default();
-        if let Some((done, ended)) = self.bursts[index].settle(&self.rules) {
+        if let Some((done, ended)) = self.bursts[index].settle(self.awaited, &self.rules) {
             changes.settled = true;
             self.finish(self.bursts[index].serial, ended);
             changes.forget = done;
@@ -105,14 +114,13 @@ impl Camera {
         self.report(changes)
     }
 
-    /// Closes the bursts in which nothing has arrived for a while.
+    /// Closes the bursts in which nothing has arrived for a while and nothing is awaited.
     pub fn close_quiet(&mut self, now: Timestamp) -> Changes {
         let mut changes = Changes::default();
-        let quiet_since = now.before(self.rules.quiet);
         while let Some(index) = self
             .bursts
             .iter()
-            .position(|burst| burst.arrived <= quiet_since)
+            .position(|burst| self.is_over(burst, now))
         {
             let burst = self.bursts.remove(index);
             let serial = burst.serial;
@@ -125,6 +133,13 @@ impl Camera {
             return self.report(changes);
         }
         changes
+    }
+
+    fn is_over(&self, burst: &Burst, now: Timestamp) -> bool {
+        let rules = &self.rules;
+        let awaited = self.awaited.is_some_and(|since| burst.awaits(since, rules));
+        let wait = if awaited { rules.patience } else { rules.quiet };
+        burst.arrived <= now.before(wait)
     }
 
     /// What [`Self::restore`] needs besides the frames.
@@ -141,6 +156,7 @@ impl Camera {
             bursts: self.bursts.iter().filter_map(settled).collect(),
             traces: self.traces.clone(),
             next_serial: self.next_serial,
+            awaited: self.awaited,
         }
     }
 

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::Timestamp;
+
 /// By what rules observations become passages.
 ///
 /// Lengths are in *faces*: the size of the face in question. A face box is about 18 cm wide, so a person who
@@ -30,6 +32,11 @@ pub struct Rules {
     pub horizon: Duration,
     /// How long no observation of a burst must have *arrived* before it closes.
     pub quiet: Duration,
+    /// How long a silent agent is believed that frames are still to come: an outage of some minutes, and not for ever, since
+    /// descriptors are kept meanwhile.
+    pub patience: Duration,
+    /// Frames of a burst from which on nothing is awaited: half an hour with somebody in every picture of a usual camera.
+    pub most_frames: usize,
     /// How many closed passages a camera remembers, so that late frames of them are not counted again.
     pub traces: usize,
 }
@@ -46,6 +53,8 @@ impl Default for Rules {
             worthless_score: 0.35,
             horizon: Duration::from_secs(60),
             quiet: Duration::from_secs(60),
+            patience: Duration::from_secs(3_600),
+            most_frames: 10_000,
             traces: 128,
         }
     }
@@ -63,6 +72,12 @@ impl Rules {
             alien: rules.alien * scale,
             ..rules
         }
+    }
+
+    /// Up to when nothing may be settled while frames since `awaited` are to come: they join what is a pause away, and an agent
+    /// says only roughly when it took them.
+    pub(super) fn awaits(&self, awaited: Timestamp) -> Timestamp {
+        awaited.before(self.look_gap * 2)
     }
 
     /// What one detection adds to the evidence of its track; from 1.0 on a track is a passage.

@@ -118,6 +118,7 @@ fn message(id: i64, alert: Alert, image: Bytes, extra_info: String) -> v1::Alert
         image,
         extra_info,
         traceparent: String::new(),
+        awaited_since: None,
         later: None,
     };
     v1::Alert {

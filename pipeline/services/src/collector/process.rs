@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use airside_core::FrameId;
+use airside_core::{FrameId, Timestamp};
 use airside_proto::v1::{
     Analysis, AnalyzeRequest, AnalyzeResponse, Descriptor, Face, ObserveRequest, RecognizeRequest,
     ReportRequest,
@@ -172,6 +172,7 @@ impl Work<'_> {
                 height: seen.height,
                 faces,
                 still,
+                awaited_since_us: self.frame.awaited_since.map(Timestamp::as_micros),
             };
             let section = &self.frame.section;
             self.processor.neighbours.observe(section, request).await?;

@@ -148,7 +148,11 @@ async fn a_frame_is_recorded_and_its_repetition_calls_nobody() {
     let collector = start(&neighbour).await;
     let mut agent = Agent::greeted(&collector).await;
     for _ in 0..2 {
-        let answer = agent.deliver(frame(1)).await;
+        let frame = Frame {
+            awaited_since_us: Some(1_500_000_000_000_000),
+            ..frame(1)
+        };
+        let answer = agent.deliver(frame).await;
         assert_eq!(
             (outcome(&answer), answer.faces),
             ((Outcome::Recorded, ""), 1)
@@ -170,6 +174,7 @@ async fn a_frame_is_recorded_and_its_repetition_calls_nobody() {
     );
     assert!(observed.faces[0].chip.is_empty(), "a section gets no chips");
     assert!(!observed.still, "an agent films");
+    assert_eq!(observed.awaited_since_us, Some(1_500_000_000_000_000));
     let metrics = collector.get("/metrics").await.body;
     assert!(metrics.contains(r#"airside_collector_frames_total{outcome="recorded"} 2"#));
     collector.stop().await;

@@ -218,6 +218,7 @@ impl From<&Analysis> for v1::Analysis {
                 image: analysis.image.0.clone(),
                 extra_info: analysis.extra_info.clone().unwrap_or_default(),
                 traceparent: String::new(),
+                awaited_since_us: None,
                 later: None,
             }),
             faces: analysis.persons.iter().zip(boxes).map(face).collect(),
@@ -239,6 +240,7 @@ impl From<&Alert> for v1::Alert {
                 image: alert.image.0.clone(),
                 extra_info: alert.extra_info.clone().unwrap_or_default(),
                 traceparent: String::new(),
+                awaited_since_us: None,
                 later: None,
             }),
             persons: alert

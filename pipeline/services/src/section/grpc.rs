@@ -90,6 +90,7 @@ fn observations(request: ObserveRequest) -> Result<FrameObservations, Invalid> {
         height: request.height,
         faces,
         still: request.still,
+        awaited_since: request.awaited_since_us.map(Timestamp::from_micros),
     }
     .sensible())
 }

@@ -52,6 +52,7 @@ fn observation(sequence: u64, x: f32) -> ObserveRequest {
         width: 1280,
         height: 720,
         still: false,
+        awaited_since_us: None,
         faces: vec![Face {
             r#box: Some(FaceBox {
                 x,

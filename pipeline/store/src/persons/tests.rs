@@ -61,6 +61,7 @@ fn frame(sequence: u64, at: u32) -> FrameObservations {
         width: 1280,
         height: 720,
         still: false,
+        awaited_since: None,
         faces: vec![Observation {
             place: Rect {
                 x: 600.0,

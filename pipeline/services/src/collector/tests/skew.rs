@@ -45,7 +45,7 @@ struct NewerFrame {
     event: i32,
     #[prost(bytes = "bytes", tag = "5")]
     image: bytes::Bytes,
-    #[prost(sint64, repeated, tag = "8")]
+    #[prost(sint64, repeated, tag = "9")]
     further: Vec<i64>,
     #[prost(message, optional, tag = "15")]
     another: Option<FrameId>,
