@@ -84,8 +84,11 @@ clean: ## Remove what was built and made
 	rm -rf target .airside models demo gallery
 
 # The local mesh. Targets that change it want a running one: `make run`, or `make deploy-app-default` in the background.
+# TARGET=cluster does the same on a cluster (docs/kubernetes.md); without it `airsidectl context` says what is meant.
 
-CTL := $(BIN)/airsidectl
+CTL := $(BIN)/airsidectl$(if $(TARGET), --target $(TARGET))
+# What TARGET=cluster deploys.
+OVERLAY ?= deploy/k8s/overlays/default
 # Each is an experiment, and its rules are the file of the same name.
 RULES := cpanel-50-50 cpanel-header cpanel-v1 cpanel-v2 mirror round_robin random least_request ring_hash \
 	fault-injection-500 fault-injection-delay10 timeout retries-fault retries outlier circuit-breaker \
@@ -97,8 +100,8 @@ PERCENT ?= 1
 	cpanel-canary load_balancing scale_v2_x1 scale_v2_x3 scale_deployment health-timeout health-retries \
 	outlier-scale outlier-fault health-outlier load-fortio compare-k8s experiments default-reset all-reset
 
-deploy-app-default: demo ## Start every service in the background, unless they run, and show them
-	$(CTL) up --detach
+deploy-app-default: $(if $(filter cluster,$(TARGET)),build,demo) ## Start every service in the background, unless they run, and show them
+	$(CTL) $(if $(filter cluster,$(TARGET)),deploy $(OVERLAY),up --detach)
 
 deploy-istio-default: ## Put the default rules in force: everything to cpanel v1
 	$(CTL) apply -f deploy/istio/default
@@ -179,7 +182,7 @@ outlier-scale: ## Three collectors
 outlier: ## A collector with three errors in a row is left out for 10 s
 
 outlier-fault: ## One collector plays faulty, or normal again
-	$(CTL) fault collector-v1-1
+	$(CTL) fault collector-v1
 
 health-outlier: ## Which collectors answer
 	$(CTL) load --path /collector/status || true
@@ -198,11 +201,15 @@ experiment-%: ## Carry out an experiment: measured, judged, put back (experiment
 	$(CTL) experiment $*
 
 experiments: ## All experiments in turn; writes docs/experiments.md
-	$(CTL) experiment all --write docs/experiments.md
+	$(CTL) experiment all $(if $(filter cluster,$(TARGET)),,--write docs/experiments.md)
 
 default-reset: ## Back to the default rules, and no others
 	$(CTL) reset
 
 all-reset: ## End the mesh and remove its state: data, logs, Envoy's files
-	if [ -x $(CTL) ]; then $(CTL) down; fi
+ifeq ($(TARGET),cluster)
+	$(CTL) all-reset
+else
+	if [ -x $(BIN)/airsidectl ]; then $(BIN)/airsidectl --target local down; fi
 	rm -rf .airside/run
+endif

@@ -17,6 +17,9 @@ use nix::{
 
 use crate::{Case, case, eventually};
 
+/// Says that airsidectl means this machine, whatever the one who tests means otherwise.
+const TARGET: &str = "AIRSIDE_TARGET";
+
 /// The default drain timeout is 8 s.
 const STOPPED_WITHIN: Duration = Duration::from_secs(12);
 
@@ -96,6 +99,7 @@ impl Spec {
             .args(&self.through)
             .arg(self.existing()?)
             .args(&self.args)
+            .env(TARGET, "local")
             .current_dir(case::repository())
             .stdin(Stdio::null())
             .kill_on_drop(true);
@@ -136,6 +140,7 @@ impl Spec {
             .args(&self.through)
             .arg(self.existing()?)
             .args(&self.args)
+            .env(TARGET, "local")
             .current_dir(case::repository())
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)

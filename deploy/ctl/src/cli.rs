@@ -2,6 +2,8 @@
 
 mod arguments;
 mod background;
+mod cluster;
+mod context;
 mod experiment;
 mod footage;
 mod ledger;
@@ -25,6 +27,7 @@ use airside_lab::terminal::Table;
 use airside_lab::{load, panel};
 use airside_mesh::istio::{Problems, Source};
 use arguments::{Cameras, Demo, Mesh, Place};
+use context::Meant;
 use rules::Unusable;
 
 /// How long `down` waits for the end, a little more than a mesh takes for it.
@@ -40,14 +43,22 @@ const BAD_INPUT: u8 = 2;
 /// What kept it from being carried out.
 pub async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let Arguments { place, command, .. } = arguments;
+    match place.meant()? {
+        Meant::Cluster(whereabouts) => cluster::run(&place, &whereabouts, command).await,
+        Meant::Local => run_local(&place, command).await,
+    }
+}
+
+/// Carries a command out on this machine.
+async fn run_local(place: &Place, command: Command) -> anyhow::Result<ExitCode> {
     match command {
-        Command::Up(options) if options.detach => background::up(&place).await,
+        Command::Up(options) if options.detach => background::up(place).await,
         Command::Up(options) => {
-            local::up(&options.resolve(&place)?).await?;
+            local::up(&options.resolve(place)?).await?;
             Ok(ExitCode::SUCCESS)
         }
-        Command::Down => down(&place).await,
-        Command::Status { json } => status(&place, json).await,
+        Command::Down => down(place).await,
+        Command::Status { json } => status(place, json).await,
         Command::Logs {
             role,
             follow,
@@ -62,48 +73,70 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         }
         Command::Apply { files } => {
             let sources = rules::read(&files)?;
-            change(&place, Request::Apply(sources)).await
+            change(place, Request::Apply(sources)).await
         }
         Command::Reset => {
             let sources = rules::read(&[place.rules()])?;
-            change(&place, Request::Replace(sources)).await
+            change(place, Request::Replace(sources)).await
         }
-        Command::Scale { workload, replicas } => scale(&place, workload, replicas).await,
+        Command::Scale { workload, replicas } => scale(place, workload, replicas).await,
         Command::Mesh(Mesh::Check { files, topology }) => {
             let topology = place.within(&topology);
             rules::check(&place.rules(), &files, &topology)
         }
         Command::Mesh(Mesh::Explain { files, topology }) => {
             let base = if files.is_empty() {
-                in_force(&place).await?
+                in_force(place).await?
             } else {
                 rules::read(&[place.rules()])?
             };
             rules::explain(&base, &files, &place.within(&topology))
         }
-        Command::Health => Ok(code(panel::health(&origin(&place).await?).await)),
+        Command::Health => Ok(code(panel::health(&origin(place).await?).await)),
         Command::Cameras(Cameras { toggle }) => Ok(code(
-            panel::cameras(&origin(&place).await?, toggle.is_on()).await,
+            panel::cameras(&origin(place).await?, toggle.is_on()).await,
         )),
-        Command::Ledger(options) => ledger::run(&place, options).await,
-        Command::Rollout(command) => rollout::run(&place, command).await,
-        Command::Load(options) => {
-            let tally = load::run(&origin(&place).await?, &options).await?;
-            if options.json {
-                say!("{}", tally.to_json());
-            } else {
-                say_on!("\n{tally}");
-            }
-            Ok(code(tally.errors() == 0))
+        Command::Ledger(options) => ledger::run(options, ledger::of_local(place).await?).await,
+        Command::Rollout(command) => {
+            rollout::run(place, command, async || platform(place).await).await
         }
-        Command::Experiment(wanted) => experiment::run(&place, wanted).await,
-        Command::Canary(canary) => experiment::canary(&place, &canary).await,
-        Command::Fault(fault) => experiment::fault(&place, &fault).await,
-        Command::Demo(Demo::Footage(options)) => {
-            footage::run(&options)?;
-            Ok(ExitCode::SUCCESS)
+        Command::Load(options) => drive(&origin(place).await?, &options).await,
+        Command::Experiment(wanted) => {
+            let all = experiment::of_local();
+            let bench = async || experiment::local_bench(place).await;
+            experiment::run(place, wanted, &all, bench).await
         }
+        Command::Canary(canary) => match canary.rules(place)? {
+            Some(rules) => change(place, Request::Apply(vec![rules])).await,
+            None => Ok(ExitCode::SUCCESS),
+        },
+        Command::Fault(fault) => experiment::fault(&platform(place).await?, &fault).await,
+        Command::Deploy(_) | Command::Doctor | Command::AllReset(_) => {
+            bail!(
+                "this is for a cluster: --target cluster, or `airsidectl context --target cluster --save`"
+            )
+        }
+        Command::Context(show) => context::run(place, &show),
+        Command::Demo(demo) => make(&demo),
     }
+}
+
+/// Makes what a demonstration needs.
+fn make(demo: &Demo) -> anyhow::Result<ExitCode> {
+    let Demo::Footage(options) = demo;
+    footage::run(options)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Sends requests to the entrance, and shows who answered.
+async fn drive(origin: &str, options: &load::Options) -> anyhow::Result<ExitCode> {
+    let tally = load::run(origin, options).await?;
+    if options.json {
+        say!("{}", tally.to_json());
+    } else {
+        say_on!("\n{tally}");
+    }
+    Ok(code(tally.errors() == 0))
 }
 
 /// How to end after an error: 2 for bad input, 1 for everything else.
@@ -111,7 +144,10 @@ pub fn exit_code(error: &anyhow::Error) -> ExitCode {
     let bad_input = error.is::<Problems>()
         || error.is::<topology::Error>()
         || error.is::<Unusable>()
-        || error.is::<experiment::Unknown>();
+        || error.is::<experiment::Unknown>()
+        || error
+            .downcast_ref::<airside_cluster::Error>()
+            .is_some_and(airside_cluster::Error::is_bad_input);
     if bad_input {
         ExitCode::from(BAD_INPUT)
     } else {

@@ -3,6 +3,7 @@
 //! ```text
 //! cli ─┬─ local ──── supervise, topology, run_dir   the programs
 //!      │    └─────── envoy ◀── airside_mesh         the rules
+//!      ├─ airside_cluster                           the same on Kubernetes with Istio
 //!      ├─ airside_lab                               the system from outside
 //!      ├─ logs
 //!      └─ airside_footage                           demo films with a truth

@@ -67,6 +67,18 @@ pub trait Platform {
     /// # Errors
     /// A proxy does not answer.
     fn proxy_counters(&self) -> impl Future<Output = Result<BTreeMap<String, u64>>>;
+
+    /// Carries out `work` as the only one who changes the system, where several could. `purpose` is what others are told.
+    ///
+    /// # Errors
+    /// Somebody else is at work; else what `work` says.
+    fn alone<T>(
+        &self,
+        _purpose: &str,
+        work: impl Future<Output = Result<T>>,
+    ) -> impl Future<Output = Result<T>> {
+        work
+    }
 }
 
 /// A change of rules that is in force.

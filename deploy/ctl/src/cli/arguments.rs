@@ -4,9 +4,13 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
+use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use serde::{Deserialize, Serialize};
 use tracing_subscriber::EnvFilter;
 
+use super::cluster::{AllReset, Deploy};
+use super::context::Show;
 use super::experiment::{Canary, Experiments, Fault};
 use super::ledger::Ledger;
 use super::rollout::Rollout;
@@ -14,7 +18,7 @@ use super::rules;
 use crate::local::{self, Flag, Wanted};
 use airside_lab::load;
 
-/// Runs, changes and measures Airside on this machine.
+/// Runs, changes and measures Airside on this machine or in a cluster.
 #[derive(Debug, Parser)]
 #[command(name = "airsidectl", version, disable_help_subcommand = true)]
 pub struct Arguments {
@@ -76,6 +80,41 @@ pub struct Place {
         value_name = "http://HOST:PORT"
     )]
     pub url: Option<String>,
+    /// Which kind of system is meant; without it what `airsidectl context` says.
+    #[arg(long, global = true, env = "AIRSIDE_TARGET", value_enum)]
+    pub(super) target: Option<Target>,
+    /// Of the kubeconfig, for a cluster; without it what `airsidectl context` says, else the current one.
+    #[arg(
+        long,
+        global = true,
+        env = "AIRSIDE_CONTEXT",
+        value_name = "NAME",
+        value_parser = NonEmptyStringValueParser::new()
+    )]
+    pub(super) context: Option<String>,
+    /// In a cluster; without it what `airsidectl context` says, else `airside`.
+    #[arg(
+        long,
+        global = true,
+        env = "AIRSIDE_NAMESPACE",
+        value_name = "NAME",
+        value_parser = NonEmptyStringValueParser::new()
+    )]
+    pub(super) namespace: Option<String>,
+    /// What `airsidectl context --save` writes; without it `airside/context.toml` in the user's `.config`.
+    #[arg(long, global = true, env = "AIRSIDE_CONTEXT_FILE", value_name = "FILE")]
+    pub(super) context_file: Option<PathBuf>,
+}
+
+/// A kind of system.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Target {
+    /// The mesh on this machine.
+    #[default]
+    Local,
+    /// A Kubernetes cluster with Istio.
+    Cluster,
 }
 
 impl Place {
@@ -86,6 +125,13 @@ impl Place {
 
     pub(super) fn run_dir(&self) -> PathBuf {
         self.within(&self.run_dir)
+    }
+
+    /// The same place, with the files of a namespace of a cluster: where its rollouts are.
+    pub(super) fn of_namespace(&self, namespace: &str) -> Self {
+        let mut own = self.clone();
+        own.run_dir = self.run_dir.join("cluster").join(namespace);
+        own
     }
 
     pub(super) fn rules(&self) -> PathBuf {
@@ -156,6 +202,14 @@ pub enum Command {
     /// Make what a demonstration needs.
     #[command(subcommand)]
     Demo(Demo),
+    /// Show which system is meant, and why; keep it for the next time.
+    Context(Show),
+    /// Bring a cluster to what the manifests say, and wait until everything is ready.
+    Deploy(Deploy),
+    /// Say what a cluster lacks, with the remedy for each; fails when it lacks anything.
+    Doctor,
+    /// Remove everything that airsidectl created in the namespace, and nothing else; asks first.
+    AllReset(AllReset),
 }
 
 /// Rules, looked at.

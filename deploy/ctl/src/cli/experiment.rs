@@ -9,10 +9,10 @@ use http::Method;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-use super::{Place, change, code, platform};
+use super::{Place, code};
 use crate::compare;
-use crate::local::{LocalPlatform, Request};
-use airside_lab::experiment::{self, Experiment, Percent, Setup};
+use crate::local::LocalPlatform;
+use airside_lab::experiment::{self, Experiment, Percent, Setup, Verdict};
 use airside_lab::platform::Platform;
 use airside_lab::report::Report;
 use airside_lab::terminal::Table;
@@ -60,7 +60,8 @@ pub struct Canary {
 /// One instance that plays faulty or slow.
 #[derive(Debug, clap::Args)]
 pub struct Fault {
-    /// The instance, `collector-v1-1`; without a delay its /status changes between 503 and normal.
+    /// The instance, `collector-v1-1`, or a workload, `collector-v1`: its last instance. Without a delay its /status changes between
+    /// 503 and normal.
     instance: String,
     /// Let its /status wait that long instead, `200ms`; `0ms` ends it.
     #[arg(long, value_name = "TIME")]
@@ -75,47 +76,44 @@ pub(super) struct Unknown {
     known: String,
 }
 
-fn everything() -> Vec<Experiment<LocalPlatform>> {
+/// Every experiment of the local mesh.
+pub(super) fn of_local() -> Vec<Experiment<LocalPlatform>> {
     let mut all = experiment::all();
     all.push(compare::experiment());
     all
 }
 
-/// Carries experiments out. Fails unless all hold.
-pub(super) async fn run(place: &Place, wanted: Experiments) -> Result<ExitCode> {
-    let all = everything();
+/// A system to experiment on, and when, with what and on what that is.
+pub(super) struct Bench<P> {
+    pub(super) platform: P,
+    pub(super) circumstances: Vec<(String, String)>,
+}
+
+/// Carries experiments of `all` out. Fails unless all hold.
+pub(super) async fn run<P: Platform>(
+    place: &Place,
+    wanted: Experiments,
+    all: &[Experiment<P>],
+    connect: impl AsyncFnOnce() -> Result<Bench<P>>,
+) -> Result<ExitCode> {
     if wanted.names == ["list"] {
-        list(&all);
+        list(all);
         return Ok(ExitCode::SUCCESS);
     }
-    let chosen = choose(&all, &wanted.names)?;
-    let platform = platform(place).await?;
+    let chosen = choose(all, &wanted.names)?;
     let setup = Setup {
         files: place.within(&wanted.files),
         percent: wanted.percent,
     };
-    let stop = CancellationToken::new();
-    let verdicts = async {
-        let mut verdicts = Vec::new();
-        for experiment in chosen {
-            verdicts.push(
-                experiment
-                    .conduct(&platform, &setup, stop.cancelled())
-                    .await,
-            );
-            if stop.is_cancelled() {
-                break;
-            }
-        }
-        verdicts
-    };
-    let verdicts = tokio::select! {
-        verdicts = verdicts => verdicts,
-        error = asked_to_end(&stop) => return Err(error),
-    };
+    let Bench {
+        platform,
+        circumstances,
+    } = connect().await?;
+    let purpose = format!("experiment {}", wanted.names.join(" "));
+    let conducted = conduct(&chosen, &platform, &setup);
     let report = Report {
-        circumstances: circumstances(&platform)?,
-        verdicts,
+        circumstances,
+        verdicts: platform.alone(&purpose, conducted).await?,
     };
     if report.verdicts.len() > 1 {
         say!("\n{report}");
@@ -127,6 +125,29 @@ pub(super) async fn run(place: &Place, wanted: Experiments) -> Result<ExitCode> 
         write(&place.within(file), &format!("{:#}\n", report.to_json()))?;
     }
     Ok(code(report.holds()))
+}
+
+/// Carries experiments out in turn, until all are done or this program is asked to end.
+async fn conduct<P: Platform>(
+    chosen: &[&Experiment<P>],
+    platform: &P,
+    setup: &Setup,
+) -> Result<Vec<Verdict>> {
+    let stop = CancellationToken::new();
+    let verdicts = async {
+        let mut verdicts = Vec::new();
+        for experiment in chosen {
+            verdicts.push(experiment.conduct(platform, setup, stop.cancelled()).await);
+            if stop.is_cancelled() {
+                break;
+            }
+        }
+        verdicts
+    };
+    tokio::select! {
+        verdicts = verdicts => Ok(verdicts),
+        error = asked_to_end(&stop) => Err(error),
+    }
 }
 
 fn write(file: &Path, text: &str) -> Result<()> {
@@ -185,31 +206,36 @@ fn list<P: Platform>(all: &[Experiment<P>]) {
     say_on!("{table}");
 }
 
-/// When, with what and on what the experiments run.
-fn circumstances(platform: &LocalPlatform) -> Result<Vec<(String, String)>> {
+/// The running local mesh, and what it runs on.
+pub(super) async fn local_bench(place: &Place) -> Result<Bench<LocalPlatform>> {
+    let platform = super::platform(place).await?;
+    let cores = std::thread::available_parallelism().context("cannot count the processors")?;
+    let machine = format!(
+        "{cores} processors, {}, everything on it",
+        std::env::consts::OS
+    );
+    let mut circumstances = this_program();
+    circumstances.push(("Envoy".to_owned(), envoy_version(&platform)?));
+    circumstances.push(("machine".to_owned(), machine));
+    Ok(Bench {
+        platform,
+        circumstances,
+    })
+}
+
+/// When, and by which Airside.
+pub(super) fn this_program() -> Vec<(String, String)> {
     let now = jiff::Timestamp::now().strftime("%Y-%m-%d %H:%M UTC");
     let build = if cfg!(debug_assertions) {
         "debug"
     } else {
         "release"
     };
-    let cores = std::thread::available_parallelism().context("cannot count the processors")?;
-    let pairs = [
-        ("date", now.to_string()),
-        (
-            "Airside",
-            format!("{}, {build} build", env!("CARGO_PKG_VERSION")),
-        ),
-        ("Envoy", envoy_version(platform)?),
-        (
-            "machine",
-            format!(
-                "{cores} processors, {}, everything on it",
-                std::env::consts::OS
-            ),
-        ),
-    ];
-    Ok(pairs.map(|(what, value)| (what.to_owned(), value)).into())
+    let version = format!("{}, {build} build", env!("CARGO_PKG_VERSION"));
+    vec![
+        ("date".to_owned(), now.to_string()),
+        ("Airside".to_owned(), version),
+    ]
 }
 
 fn envoy_version(platform: &LocalPlatform) -> Result<String> {
@@ -224,22 +250,24 @@ fn envoy_version(platform: &LocalPlatform) -> Result<String> {
     Ok(version.unwrap_or("of an unknown version").to_owned())
 }
 
-/// Puts the canary's rules in force with another share.
-pub(super) async fn canary(place: &Place, canary: &Canary) -> Result<ExitCode> {
-    let path = place.within(&canary.file);
-    let file = path.display().to_string();
-    let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {file}"))?;
-    let rules = Source { file, text };
-    let rules = canary.percent.rules(&rules).map_err(anyhow::Error::msg)?;
-    if canary.print {
-        say_on!("{}", rules.text);
-        return Ok(ExitCode::SUCCESS);
+impl Canary {
+    /// The rules with that share; none if they were only to be printed.
+    pub(super) fn rules(&self, place: &Place) -> Result<Option<Source>> {
+        let path = place.within(&self.file);
+        let file = path.display().to_string();
+        let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {file}"))?;
+        let rules = Source { file, text };
+        let rules = self.percent.rules(&rules).map_err(anyhow::Error::msg)?;
+        if self.print {
+            say_on!("{}", rules.text);
+            return Ok(None);
+        }
+        Ok(Some(rules))
     }
-    change(place, Request::Apply(vec![rules])).await
 }
 
 /// Lets an instance play faulty or slow.
-pub(super) async fn fault(place: &Place, fault: &Fault) -> Result<ExitCode> {
+pub(super) async fn fault<P: Platform>(platform: &P, fault: &Fault) -> Result<ExitCode> {
     let mut path = "/fault".to_owned();
     if let Some(delay) = &fault.delay {
         let plain = delay
@@ -252,12 +280,27 @@ pub(super) async fn fault(place: &Place, fault: &Fault) -> Result<ExitCode> {
         // Writing to a string does not fail.
         let _ = write!(path, "?delay={delay}");
     }
-    let platform = platform(place).await?;
-    let answer = platform.ask(&fault.instance, Method::GET, &path).await?;
+    let instance = instance(platform, &fault.instance).await?;
+    let answer = platform.ask(&instance, Method::GET, &path).await?;
     let said = answer.body.trim();
-    ensure!(answer.status.is_success(), "{}: {said}", fault.instance);
-    say!("{}: {said}", fault.instance);
+    ensure!(answer.status.is_success(), "{instance}: {said}");
+    say!("{instance}: {said}");
     Ok(ExitCode::SUCCESS)
+}
+
+/// The instance of this name, or the last one of the workload of this name.
+async fn instance<P: Platform>(platform: &P, name: &str) -> Result<String> {
+    let instances = platform.instances().await?;
+    if instances.iter().any(|one| one.name == name) {
+        return Ok(name.to_owned());
+    }
+    let of_workload = instances
+        .into_iter()
+        .filter(|one| format!("{}-{}", one.service, one.version) == name);
+    let mut names: Vec<String> = of_workload.map(|one| one.name).collect();
+    names.sort();
+    let last = names.pop();
+    last.with_context(|| format!("there is neither an instance nor a workload {name}"))
 }
 
 #[cfg(test)]
@@ -266,7 +309,7 @@ mod tests {
 
     #[test]
     fn names_choose_experiments_in_their_order_and_once() {
-        let all = everything();
+        let all = of_local();
         let choose = |names: &[&str]| -> Result<Vec<&str>> {
             let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
             let chosen = choose(&all, &names)?;
@@ -284,7 +327,7 @@ mod tests {
 
     #[test]
     fn no_name_means_two_experiments() {
-        let all = everything();
+        let all = of_local();
         let names = all
             .iter()
             .flat_map(|experiment| std::iter::once(&experiment.name).chain(experiment.aliases));

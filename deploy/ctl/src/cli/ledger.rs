@@ -10,8 +10,10 @@ use super::arguments::Place;
 use super::{BAD_INPUT, client};
 use crate::run_dir::{Locked, RunDir};
 use crate::supervise::Report;
+use airside_cluster::ClusterPlatform;
 use airside_lab::fetch::Client;
 use airside_lab::ledger::{self, Proof, Wanted, Whom};
+use airside_lab::platform::{Instance, Platform};
 
 /// A ledger of months is written within seconds.
 const DEADLINE: Duration = Duration::from_secs(30);
@@ -34,18 +36,26 @@ pub struct Ledger {
     /// Only cameras of this name.
     #[arg(long, value_name = "ID")]
     camera: Option<String>,
-    /// An agent beside those of the running mesh; several times for several.
+    /// An agent beside those of the running system; several times for several.
     #[arg(long, value_name = "http://HOST:PORT")]
     agent_url: Vec<String>,
-    /// A collector beside those of the running mesh; several times for several.
+    /// A collector beside those of the running system; several times for several.
     #[arg(long, value_name = "http://HOST:PORT")]
     collector_url: Vec<String>,
 }
 
+/// Who keeps ledgers in a running system.
+#[derive(Debug, Default)]
+pub(super) struct Keepers {
+    agents: Vec<Whom>,
+    collectors: Vec<Whom>,
+    gone: Vec<Whom>,
+}
+
 /// Compares. 0: every frame is accounted for; 1: the ledgers differ; 2: somebody could not be asked.
-pub(super) async fn run(place: &Place, options: Ledger) -> anyhow::Result<ExitCode> {
+pub(super) async fn run(options: Ledger, keepers: Option<Keepers>) -> anyhow::Result<ExitCode> {
     let json = options.json;
-    let wanted = wanted(place, options).await?;
+    let wanted = wanted(options, keepers)?;
     let report = ledger::ask(&Client::new(DEADLINE), &wanted).await;
     if json {
         say!("{}", serde_json::to_string(&report)?);
@@ -59,32 +69,52 @@ pub(super) async fn run(place: &Place, options: Ledger) -> anyhow::Result<ExitCo
     })
 }
 
-async fn wanted(place: &Place, options: Ledger) -> anyhow::Result<Wanted> {
+fn wanted(options: Ledger, keepers: Option<Keepers>) -> anyhow::Result<Wanted> {
+    let by_urls = |urls: &[String]| urls.iter().map(|url| by_url(url)).collect();
     let mut wanted = Wanted {
-        agents: options.agent_url.iter().map(|url| by_url(url)).collect(),
-        collectors: options
-            .collector_url
-            .iter()
-            .map(|url| by_url(url))
-            .collect(),
+        agents: by_urls(&options.agent_url),
+        collectors: by_urls(&options.collector_url),
         agent: options.agent,
         camera: options.camera,
         gone: Vec::new(),
     };
-    let run_dir = place.open()?;
-    if let Locked::Elsewhere(_) = run_dir.lock().context("cannot lock the run directory")? {
-        let instances = client(place)?.snapshot().await?.instances;
-        wanted
-            .agents
-            .extend(of_service(&instances, |name| name.starts_with(AGENTS)));
-        wanted
-            .collectors
-            .extend(of_service(&instances, |name| name == COLLECTOR));
-        wanted.gone = scaled_away(&run_dir, &instances)?;
+    if let Some(keepers) = keepers {
+        wanted.agents.extend(keepers.agents);
+        wanted.collectors.extend(keepers.collectors);
+        wanted.gone = keepers.gone;
     } else if wanted.agents.is_empty() || wanted.collectors.is_empty() {
         bail!("no mesh is running; name agents by --agent-url and collectors by --collector-url");
     }
     Ok(wanted)
+}
+
+/// Those of the local mesh, if it runs.
+pub(super) async fn of_local(place: &Place) -> anyhow::Result<Option<Keepers>> {
+    let run_dir = place.open()?;
+    let Locked::Elsewhere(_) = run_dir.lock().context("cannot lock the run directory")? else {
+        return Ok(None);
+    };
+    let instances = client(place)?.snapshot().await?.instances;
+    Ok(Some(Keepers {
+        agents: of_service(&instances, |name| name.starts_with(AGENTS)),
+        collectors: of_service(&instances, |name| name == COLLECTOR),
+        gone: scaled_away(&run_dir, &instances)?,
+    }))
+}
+
+/// Those of a cluster. A collector that was scaled away has taken its ledger with it.
+pub(super) async fn of_cluster(platform: &ClusterPlatform) -> anyhow::Result<Keepers> {
+    let mut keepers = Keepers::default();
+    for Instance { name, service, .. } in platform.instances().await? {
+        let of = match service.as_str() {
+            COLLECTOR => &mut keepers.collectors,
+            service if service.starts_with(AGENTS) => &mut keepers.agents,
+            _ => continue,
+        };
+        let origin = Ok(platform.origin_of(&name).await?);
+        of.push(Whom { name, origin });
+    }
+    Ok(keepers)
 }
 
 fn by_url(url: &str) -> Whom {

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail, ensure};
 use clap::Subcommand;
 
-use super::{Place, code, platform};
-use crate::local::LocalPlatform;
+use super::{Place, code};
+use airside_lab::platform::Platform;
 use airside_lab::rollout::{
     Desk, Ending, Machine, Means, Order, Phase, Plan, Runner, Screen, Service, State,
 };
@@ -51,17 +51,22 @@ pub struct Which {
 }
 
 /// Carries the command out. Fails unless the new version has all requests in the end, or the order was obeyed.
-pub(super) async fn run(place: &Place, command: Rollout) -> Result<ExitCode> {
-    match command {
-        Rollout::Cpanel(plan) => start(place, Service::Cpanel, plan).await,
-        Rollout::ImageAnalysis(plan) => start(place, Service::ImageAnalysis, plan).await,
-        Rollout::FaceRecognition(plan) => start(place, Service::FaceRecognition, plan).await,
-        Rollout::Status { json } => status(place, json),
-        Rollout::Pause(which) => order(place, &which, Order::Pause).await,
-        Rollout::Resume(which) => order(place, &which, Order::Resume).await,
-        Rollout::Promote(which) => order(place, &which, Order::Promote).await,
-        Rollout::Abort(which) => order(place, &which, Order::Abort).await,
-    }
+pub(super) async fn run<P: Platform>(
+    place: &Place,
+    command: Rollout,
+    connect: impl AsyncFnOnce() -> Result<P>,
+) -> Result<ExitCode> {
+    let (service, plan) = match command {
+        Rollout::Cpanel(plan) => (Service::Cpanel, plan),
+        Rollout::ImageAnalysis(plan) => (Service::ImageAnalysis, plan),
+        Rollout::FaceRecognition(plan) => (Service::FaceRecognition, plan),
+        Rollout::Status { json } => return status(place, json),
+        Rollout::Pause(which) => return order(place, &which, Order::Pause, connect).await,
+        Rollout::Resume(which) => return order(place, &which, Order::Resume, connect).await,
+        Rollout::Promote(which) => return order(place, &which, Order::Promote, connect).await,
+        Rollout::Abort(which) => return order(place, &which, Order::Abort, connect).await,
+    };
+    start(place, service, plan, connect).await
 }
 
 fn desk(place: &Place, service: Service) -> Result<Desk> {
@@ -69,11 +74,7 @@ fn desk(place: &Place, service: Service) -> Result<Desk> {
     Desk::open(&directory).with_context(|| format!("cannot use {}", directory.display()))
 }
 
-fn means<'a>(
-    platform: &'a LocalPlatform,
-    desk: &'a Desk,
-    clock: &'a Machine,
-) -> Means<'a, LocalPlatform, Machine> {
+fn means<'a, P>(platform: &'a P, desk: &'a Desk, clock: &'a Machine) -> Means<'a, P, Machine> {
     let screen = Screen::stdout();
     Means {
         platform,
@@ -84,7 +85,12 @@ fn means<'a>(
 }
 
 /// Starts a rollout, or goes on with the same one that was left.
-async fn start(place: &Place, service: Service, plan: Plan) -> Result<ExitCode> {
+async fn start<P: Platform>(
+    place: &Place,
+    service: Service,
+    plan: Plan,
+    connect: impl AsyncFnOnce() -> Result<P>,
+) -> Result<ExitCode> {
     let desk = desk(place, service)?;
     let Some(_turn) = desk.turn()? else {
         bail!("a rollout of {service} is under way; `airsidectl rollout status` shows it");
@@ -99,14 +105,22 @@ async fn start(place: &Place, service: Service, plan: Plan) -> Result<ExitCode> 
             left.plan.to
         );
     }
-    let platform = platform(place).await?;
+    let platform = connect().await?;
     let clock = Machine::default();
     let means = means(&platform, &desk, &clock);
-    let runner = match left {
-        Some(state) => Runner::go_on(means, state),
-        None => Runner::prepare(means, service, plan).await?,
+    let carried_out = async {
+        let runner = match left {
+            Some(state) => Runner::go_on(means, state),
+            None => Runner::prepare(means, service, plan).await?,
+        };
+        finish(&desk, runner.run(None)).await
     };
-    finish(&desk, runner.run(None)).await
+    platform.alone(&purpose(service), carried_out).await
+}
+
+/// What other operators are told.
+fn purpose(service: Service) -> String {
+    format!("rollout of {service}")
 }
 
 /// Waits for the end of a rollout that this process carries out.
@@ -126,7 +140,12 @@ async fn finish(desk: &Desk, running: impl Future<Output = Result<Ending>>) -> R
 }
 
 /// Leaves an order for the process that carries the rollout out; without one, does so itself.
-async fn order(place: &Place, which: &Which, order: Order) -> Result<ExitCode> {
+async fn order<P: Platform>(
+    place: &Place,
+    which: &Which,
+    order: Order,
+    connect: impl AsyncFnOnce() -> Result<P>,
+) -> Result<ExitCode> {
     let service = meant(place, which)?;
     let desk = desk(place, service)?;
     let state = unfinished(&desk, service)?;
@@ -134,14 +153,15 @@ async fn order(place: &Place, which: &Which, order: Order) -> Result<ExitCode> {
         desk.leave(order)?;
         return obeyed(&desk, &state, order).await;
     };
-    let platform = platform(place).await?;
+    let platform = connect().await?;
     let clock = Machine::default();
     let runner = Runner::go_on(means(&platform, &desk, &clock), state);
     if order == Order::Pause {
         runner.pause()?;
         return Ok(ExitCode::SUCCESS);
     }
-    let ending = finish(&desk, runner.run(Some(order))).await?;
+    let carried_out = finish(&desk, runner.run(Some(order)));
+    let ending = platform.alone(&purpose(service), carried_out).await?;
     // Who aborts wants the old version back.
     Ok(if order == Order::Abort {
         ExitCode::SUCCESS

@@ -155,7 +155,8 @@ impl Drop for Local {
 pub(crate) fn command(directory: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_airsidectl"));
     command
-        .args(["--root"])
+        // Whatever the one who tests means otherwise.
+        .args(["--target", "local", "--root"])
         .arg(bench::root())
         .arg("--run-dir")
         .arg(directory.join("run"))

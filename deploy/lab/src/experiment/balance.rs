@@ -180,8 +180,11 @@ async fn ring_hash<P: Platform>(lab: &mut Lab<'_, P>) -> Result<()> {
         u64::from(INSTANCES)..,
     ));
 
+    let known = lab.ready("cpanel").await?;
     lab.scale("cpanel-v2", V2 + 1).await?;
-    let newest = format!("cpanel-v2-{V2}");
+    let mut all = lab.ready("cpanel").await?.into_iter();
+    let newest = all.find(|one| known.iter().all(|known| known.name != one.name));
+    let newest = newest.context("no new instance")?.name;
     let with_one_more = owners(lab, 1).await?;
     let gained = with_one_more
         .values()

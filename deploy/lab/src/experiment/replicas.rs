@@ -1,5 +1,6 @@
 //! More and fewer instances while requests and frames are under way.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -112,13 +113,14 @@ async fn deployment<P: Platform>(lab: &mut Lab<'_, P>) -> Result<()> {
     let start = Ledger::of(lab).await?;
     more_frames(lab).await?;
     let usual = Ledger::of(lab).await?;
+    let mut newest = BTreeMap::new();
     for service in DOUBLED {
-        lab.scale(&format!("{service}-v1"), 2).await?;
+        newest.insert(service, one_more(lab, service).await?);
     }
     more_frames(lab).await?;
-    collector_takes_part(lab).await?;
+    collector_takes_part(lab, &newest["collector"]).await?;
     for (service, route) in CALLS {
-        takes_part(lab, service, route).await?;
+        takes_part(lab, &newest[service], route).await?;
     }
     for service in DOUBLED {
         lab.scale(&format!("{service}-v1"), 1).await?;
@@ -157,13 +159,16 @@ async fn more_frames<P: Platform>(lab: &Lab<'_, P>) -> Result<()> {
     .await
 }
 
-/// The newer of two instances.
-async fn newest<P: Platform>(lab: &mut Lab<'_, P>, service: &str) -> Result<String> {
+/// Runs two instances of a service instead of one; the name of the new one.
+async fn one_more<P: Platform>(lab: &mut Lab<'_, P>, service: &str) -> Result<String> {
+    let known = lab.ready(service).await?;
+    lab.scale(&format!("{service}-v1"), 2).await?;
     let instances = lab.ready(service).await?;
     let number = instances.len() as u64;
     lab.check(Check::count(format!("{service}: instances"), number, 2..=2));
-    let newest = instances.into_iter().next_back();
-    Ok(newest.with_context(|| format!("no {service}"))?.name)
+    let is_new = |one: &Instance| known.iter().all(|known| known.name != one.name);
+    let newest = instances.into_iter().find(is_new);
+    Ok(newest.with_context(|| format!("no new {service}"))?.name)
 }
 
 fn took(instance: &str, taken: u64) -> Check {
@@ -172,19 +177,17 @@ fn took(instance: &str, taken: u64) -> Check {
 
 /// A running frame stream stays with its collector until it is renewed, at most a minute later; so the new collector is
 /// asked for its status.
-async fn collector_takes_part<P: Platform>(lab: &mut Lab<'_, P>) -> Result<()> {
-    let newest = newest(lab, "collector").await?;
+async fn collector_takes_part<P: Platform>(lab: &mut Lab<'_, P>, newest: &str) -> Result<()> {
     let load = Options::requests("/collector/status", COLLECTOR);
     let tally = lab.load(&load, &[]).await?;
-    lab.check(took(&newest, tally.of_instance(&newest)));
+    lab.check(took(newest, tally.of_instance(newest)));
     Ok(())
 }
 
 /// Frames come one by one: the next may go to the new instance.
-async fn takes_part<P: Platform>(lab: &mut Lab<'_, P>, service: &str, route: &str) -> Result<()> {
-    let newest = newest(lab, service).await?;
+async fn takes_part<P: Platform>(lab: &mut Lab<'_, P>, newest: &str, route: &str) -> Result<()> {
     let taken = lab.until("the new instance takes frames", FRAMES_WITHIN, async || {
-        let metrics = lab.metrics(&newest).await?;
+        let metrics = lab.metrics(newest).await?;
         let taken = metrics.count(
             "airside_requests_total",
             &[("route", route), ("result", "ok")],
@@ -192,6 +195,6 @@ async fn takes_part<P: Platform>(lab: &mut Lab<'_, P>, service: &str, route: &st
         Ok((taken > 0).then_some(taken))
     });
     let taken = taken.await?;
-    lab.check(took(&newest, taken));
+    lab.check(took(newest, taken));
     Ok(())
 }
