@@ -80,18 +80,7 @@ async fn run_local(place: &Place, command: Command) -> anyhow::Result<ExitCode> 
             change(place, Request::Replace(sources)).await
         }
         Command::Scale { workload, replicas } => scale(place, workload, replicas).await,
-        Command::Mesh(Mesh::Check { files, topology }) => {
-            let topology = place.within(&topology);
-            rules::check(&place.rules(), &files, &topology)
-        }
-        Command::Mesh(Mesh::Explain { files, topology }) => {
-            let base = if files.is_empty() {
-                in_force(place).await?
-            } else {
-                rules::read(&[place.rules()])?
-            };
-            rules::explain(&base, &files, &place.within(&topology))
-        }
+        Command::Mesh(look) => look_at(place, look).await,
         Command::Health => Ok(code(panel::health(&origin(place).await?).await)),
         Command::Cameras(Cameras { toggle }) => Ok(code(
             panel::cameras(&origin(place).await?, toggle.is_on()).await,
@@ -118,6 +107,24 @@ async fn run_local(place: &Place, command: Command) -> anyhow::Result<ExitCode> 
         }
         Command::Context(show) => context::run(place, &show),
         Command::Demo(demo) => make(&demo),
+    }
+}
+
+/// Looks at rules without changing anything.
+async fn look_at(place: &Place, look: Mesh) -> anyhow::Result<ExitCode> {
+    match look {
+        Mesh::Check { files, topology } => {
+            let topology = place.within(&topology);
+            rules::check(&place.rules(), &files, &topology)
+        }
+        Mesh::Explain { files, topology } => {
+            let base = if files.is_empty() {
+                in_force(place).await?
+            } else {
+                rules::read(&[place.rules()])?
+            };
+            rules::explain(&base, &files, &place.within(&topology))
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use airside_cluster::manifest::{self, Origin};
 use airside_cluster::reset::Belongings;
 use airside_cluster::{Cluster, ClusterPlatform, Whereabouts, deploy, doctor, logs};
-use airside_lab::platform::{Change, Platform};
+use airside_lab::platform::Platform;
 use airside_lab::terminal::Table;
 use airside_lab::{experiment as lab, panel};
 use anyhow::{Result, bail, ensure};
@@ -66,10 +66,10 @@ pub(super) async fn run(
                 "this is for the mesh on this machine: --target local; on a cluster, `deploy` and `all-reset`"
             )
         }
-        Command::Mesh(Mesh::Explain { ref files, .. }) if files.is_empty() => {
+        Command::Mesh(Mesh::Explain { files, .. }) if files.is_empty() => {
             bail!("on a cluster name the files to explain; `istioctl` explains what is in force")
         }
-        Command::Mesh(_) => super::run_local(local, command).await,
+        Command::Mesh(look) => super::look_at(local, look).await,
         Command::Context(show) => context::run(local, &show),
         Command::Demo(demo) => make(&demo),
         Command::Deploy(options) => deploy(place, whereabouts, &cluster().await?, &options).await,
@@ -84,21 +84,8 @@ pub(super) async fn run(
             logs::logs(&cluster().await?, &role, lines, follow).await?;
             Ok(ExitCode::SUCCESS)
         }
-        Command::Apply { files } => {
-            let sources = rules::read(&files)?;
-            let platform = platform().await?;
-            told(platform.alone("apply", platform.apply(sources)).await?)
-        }
-        Command::Reset => {
-            let platform = platform().await?;
-            told(platform.alone("reset", platform.reset()).await?)
-        }
-        Command::Scale { workload, replicas } => {
-            let platform = platform().await?;
-            let scaled = platform.scale(&workload, replicas);
-            platform.alone("scale", scaled).await?;
-            say!("{workload}: {replicas} take traffic");
-            Ok(ExitCode::SUCCESS)
+        Command::Apply { .. } | Command::Reset | Command::Canary(_) | Command::Scale { .. } => {
+            change(place, &platform().await?, command).await
         }
         Command::Health => Ok(code(panel::health(platform().await?.entrance()).await)),
         Command::Cameras(Cameras { toggle }) => {
@@ -118,29 +105,37 @@ pub(super) async fn run(
             let bench = async || bench(platform().await?).await;
             experiment::run(place, wanted, &lab::all(), bench).await
         }
-        Command::Canary(canary) => match canary.rules(place)? {
-            Some(rules) => {
-                let platform = platform().await?;
-                told(
-                    platform
-                        .alone("canary", platform.apply(vec![rules]))
-                        .await?,
-                )
-            }
-            None => Ok(ExitCode::SUCCESS),
-        },
         Command::Fault(fault) => experiment::fault(&platform().await?, &fault).await,
     }
+}
+
+/// Changes rules or numbers, as the only operator.
+async fn change(place: &Place, platform: &ClusterPlatform, command: Command) -> Result<ExitCode> {
+    let (purpose, rules) = match command {
+        Command::Scale { workload, replicas } => {
+            let scaled = platform.scale(&workload, replicas);
+            platform.alone("scale", scaled).await?;
+            say!("{workload}: {replicas} take traffic");
+            return Ok(ExitCode::SUCCESS);
+        }
+        Command::Apply { files } => ("apply", Some(rules::read(&files)?)),
+        Command::Canary(canary) => match canary.rules(place)? {
+            Some(rules) => ("canary", Some(vec![rules])),
+            None => return Ok(ExitCode::SUCCESS),
+        },
+        _ => ("reset", None),
+    };
+    let change = match rules {
+        Some(rules) => platform.alone(purpose, platform.apply(rules)).await?,
+        None => platform.alone(purpose, platform.reset()).await?,
+    };
+    say!("in force at every proxy after {:.0?}", change.elapsed);
+    Ok(ExitCode::SUCCESS)
 }
 
 async fn platform(place: &Place, cluster: Cluster) -> Result<ClusterPlatform> {
     let defaults = rules::read(&[place.rules()])?;
     ClusterPlatform::connect(cluster, place.url.as_deref(), defaults).await
-}
-
-fn told(change: Change) -> Result<ExitCode> {
-    say!("in force at every proxy after {:.0?}", change.elapsed);
-    Ok(ExitCode::SUCCESS)
 }
 
 async fn deploy(
