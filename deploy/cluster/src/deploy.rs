@@ -44,6 +44,8 @@ enum Done {
     Unchanged,
     /// A namespace that was there before: it is used and not touched.
     Kept,
+    /// It needs one of the others to be there, which a dry run does not bring.
+    Untried,
 }
 
 /// Deploys `objects`.
@@ -152,6 +154,7 @@ impl Deployment<'_> {
                 (Done::Changed, false) => "changed",
                 (Done::Unchanged, _) => "unchanged",
                 (Done::Kept, _) => "there before, left as it is",
+                (Done::Untried, _) => "cannot be tried before the others are there",
                 (Done::Created, true) => "would be created",
                 (Done::Changed, true) => "would be changed",
             };
@@ -182,7 +185,13 @@ impl Deployment<'_> {
             }
             done => done,
         };
-        let after = after?;
+        let Some(after) = after? else {
+            return if self.options.dry_run {
+                Ok(Done::Untried)
+            } else {
+                Err(Self::nowhere(object))
+            };
+        };
         Ok(match before {
             None => Done::Created,
             Some(before) if is_same(&before, &after) => Done::Unchanged,
@@ -198,7 +207,12 @@ impl Deployment<'_> {
             .await
     }
 
-    async fn patch(&self, object: &DynamicObject, force: bool) -> Result<DynamicObject, Error> {
+    /// None if what the object needs is not there.
+    async fn patch(
+        &self,
+        object: &DynamicObject,
+        force: bool,
+    ) -> Result<Option<DynamicObject>, Error> {
         let params = PatchParams {
             dry_run: self.options.dry_run,
             force,
@@ -211,20 +225,15 @@ impl Deployment<'_> {
             api.patch(name(object), &params, &Patch::Apply(object))
                 .await
         });
-        patched.await?.ok_or_else(|| self.nowhere(object))
+        patched.await
     }
 
-    /// An apply creates what is missing, so what is not found is the namespace.
-    fn nowhere(&self, object: &DynamicObject) -> Error {
+    /// An apply creates the object, so what is not found is what it needs.
+    fn nowhere(object: &DynamicObject) -> Error {
         let namespace = object.metadata.namespace.as_deref().unwrap_or_default();
         Error::Unusable(format!(
-            "{}: there is no namespace {namespace}{}",
-            full_name(object),
-            if self.options.dry_run {
-                ", so the API server cannot try it"
-            } else {
-                ""
-            }
+            "{}: namespace {namespace}, or what it refers to, is not there",
+            full_name(object)
         ))
     }
 
