@@ -74,13 +74,19 @@ impl From<face_recognition::Error> for Failure {
 
 impl From<section::Error> for Failure {
     fn from(error: section::Error) -> Self {
-        Self::run(error)
+        match error {
+            section::Error::Password(_) => Self::settings(error),
+            section::Error::Store(_) | section::Error::Bind(_) => Self::run(error),
+        }
     }
 }
 
 impl From<alerts::Error> for Failure {
     fn from(error: alerts::Error) -> Self {
-        Self::run(error)
+        match error {
+            alerts::Error::Password(_) => Self::settings(error),
+            alerts::Error::Store(_) | alerts::Error::Bind(_) => Self::run(error),
+        }
     }
 }
 

@@ -12,10 +12,14 @@ mod models;
 
 use std::{env, process::ExitCode};
 
-use airside_runtime::{Bound, Server, config};
+use airside_runtime::{
+    Bound, Server,
+    config::{self, InForce},
+};
 use airside_services::{
     alerts, collector, cpanel, face_recognition, image_analysis, momentum, section,
 };
+use airside_store::Address;
 use clap::{Parser, Subcommand};
 
 use failure::Failure;
@@ -94,6 +98,9 @@ fn main() -> ExitCode {
             return ExitCode::from(error.exit_code());
         }
     };
+    if let Err(failure) = refuse_password(&loaded.in_force) {
+        return fail(&failure);
+    }
     let done = match loaded.settings.command {
         Command::Models(command) => models::run(command),
         Command::Serve(role) if role.server().check => {
@@ -104,11 +111,28 @@ fn main() -> ExitCode {
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => {
-            eprintln!("error: {:#}", failure.error());
-            ExitCode::from(failure.exit_code())
-        }
+        Err(failure) => fail(&failure),
     }
+}
+
+fn fail(failure: &Failure) -> ExitCode {
+    eprintln!("error: {:#}", failure.error());
+    ExitCode::from(failure.exit_code())
+}
+
+/// Everybody on a machine can read the arguments of its programs.
+fn refuse_password(in_force: &InForce) -> Result<(), Failure> {
+    let database = in_force
+        .flag("database")
+        .filter(|flag| flag.origin == "flag");
+    let address = database.and_then(|flag| flag.value.as_deref()?.parse::<Address>().ok());
+    if address.is_some_and(|address| address.holds_password()) {
+        return Err(Failure::settings(anyhow::anyhow!(
+            "--database: a password has no place among the arguments; expected it in the environment (AIRSIDE_DATABASE), in the \
+             configuration file, or in a file of its own (--database-password-file)"
+        )));
+    }
+    Ok(())
 }
 
 #[tokio::main]

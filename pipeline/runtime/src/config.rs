@@ -6,7 +6,7 @@
 
 mod document;
 
-use std::{env, error::Error as _, ffi::OsString, fmt, fs, path::PathBuf};
+use std::{borrow::Cow, env, error::Error as _, ffi::OsString, fmt, fs, path::PathBuf};
 
 use clap::{
     ArgMatches, Command, CommandFactory, FromArgMatches, error::ContextKind, parser::ValueSource,
@@ -47,10 +47,18 @@ pub struct Flag {
     pub origin: &'static str,
 }
 
+impl InForce {
+    /// A flag by its long name.
+    #[must_use]
+    pub fn flag(&self, key: &str) -> Option<&Flag> {
+        self.0.iter().find(|flag| flag.key == key)
+    }
+}
+
 impl fmt::Display for InForce {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for Flag { key, value, origin } in &self.0 {
-            let value = value.as_deref().unwrap_or("(none)");
+            let value = value.as_deref().map_or("(none)".into(), without_password);
             writeln!(f, "{key:<24} {value:<40} {origin}")?;
         }
         Ok(())
@@ -303,7 +311,7 @@ fn explain(
     let of_file = table.get(&key).and_then(scalars);
     let of_file = of_file.is_some_and(|values| values.contains(&value));
     // An address may hold a password; its parser says by itself what it was given, without it.
-    let secret = value.contains('@');
+    let secret = value.contains('@') || value.starts_with("postgres");
     let reason = match error.source() {
         Some(reason) if secret => reason.to_string(),
         Some(reason) => format!("'{value}' is refused: {reason}"),
@@ -317,6 +325,19 @@ fn explain(
     } else {
         Err(Error::Arguments(error))
     }
+}
+
+/// An address is shown without the password that it may hold.
+fn without_password(value: &str) -> Cow<'_, str> {
+    let held = || {
+        let (scheme, rest) = value.split_once("://")?;
+        let authority = rest.split(['/', '?']).next()?;
+        let (user, _) = authority.rsplit_once('@')?;
+        let (name, _) = user.split_once(':')?;
+        let behind = rest.strip_prefix(user)?;
+        Some(format!("{scheme}://{name}:***{behind}"))
+    };
+    held().map_or(Cow::Borrowed(value), Cow::Owned)
 }
 
 fn without_prefix(error: &clap::Error) -> String {
@@ -511,6 +532,22 @@ colour = 1
         assert!(text.contains("settings.toml:2:"), "{text}");
         assert!(text.contains("settings.toml:3:"), "{text}");
         assert!(!text.contains("s3cret"), "{text}");
+    }
+
+    #[test]
+    fn a_password_in_an_address_is_not_shown() {
+        let shown = |name: &str| {
+            let loaded = load_with("", &["--name", name]).unwrap();
+            loaded.in_force.to_string()
+        };
+        let with = shown("postgres://airside:s3:cr@et@db:5432/airside?sslmode=require");
+        assert!(!with.contains("s3"), "{with}");
+        assert!(
+            with.contains("postgres://airside:***@db:5432/airside?sslmode=require"),
+            "{with}"
+        );
+        let without = "http://db:5432/a@b:c";
+        assert!(shown(without).contains(without));
     }
 
     #[test]

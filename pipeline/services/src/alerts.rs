@@ -21,7 +21,7 @@ use airside_runtime::{Bound, Server, Service, parse, service::BindError};
 use airside_store::Alerts;
 use http::Uri;
 
-use crate::storage::{Health, Storage, maintain};
+use crate::storage::{Health, PasswordFile, Storage, maintain};
 use outbox::Outbox;
 
 /// Settings of alerts.
@@ -48,7 +48,10 @@ fn gap() -> String {
 /// Why alerts could not be built.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The file cannot be used.
+    /// The setting that names the password's file.
+    #[error(transparent)]
+    Password(#[from] PasswordFile),
+    /// The database cannot be used.
     #[error(transparent)]
     Store(#[from] airside_store::Error),
     /// The port.
@@ -56,14 +59,15 @@ pub enum Error {
     Bind(#[from] BindError),
 }
 
-/// Opens the file, binds the port.
+/// Opens the database and binds the port. A server that is away is waited for, not ready.
 ///
 /// # Errors
-/// The file cannot be used, or the port is taken.
+/// The database cannot be used, or the port is taken.
 pub async fn build(settings: &Settings) -> Result<Bound, Error> {
     let mut service = Service::new("Alerts", &settings.server);
     let health = Health::new(service.readiness());
-    let alerts = Alerts::open(&settings.storage.file("alerts")).await?;
+    let alerts = Alerts::open(&settings.storage.place("alerts")?).await?;
+    health.opened(alerts.probe().await)?;
     let momentum = MomentumClient::new(service.mesh().channel(&settings.momentum))
         .max_encoding_message_size(MAX_MESSAGE_BYTES);
     let (outbox, publishing) = Outbox::new(momentum, service.metrics(), service.drain());

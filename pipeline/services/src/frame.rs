@@ -60,7 +60,7 @@ pub fn identity(id: Option<v1::FrameId>) -> Result<FrameId, Invalid> {
     let id = id.ok_or(Invalid::Identity)?;
     // Stores keep sequence numbers in order as signed numbers.
     let in_range = (1..=i64::MAX.unsigned_abs()).contains(&id.sequence);
-    if id.agent.is_empty() || id.camera.is_empty() || !in_range {
+    if !is_name(&id.agent) || !is_name(&id.camera) || !in_range {
         return Err(Invalid::Identity);
     }
     Ok(FrameId {
@@ -69,6 +69,11 @@ pub fn identity(id: Option<v1::FrameId>) -> Result<FrameId, Invalid> {
         epoch: id.epoch,
         sequence: id.sequence,
     })
+}
+
+/// Whether every store can keep this as the name of something: PostgreSQL's texts hold no zero.
+pub(crate) fn is_name(text: &str) -> bool {
+    !text.is_empty() && !text.contains('\0')
 }
 
 /// Reads the identity that a posted frame brings.

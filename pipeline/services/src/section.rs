@@ -1,8 +1,10 @@
-//! Section: keeps and counts the persons who passed its cameras, the one stateful owner of passages.
+//! Section: keeps and counts the persons who passed its cameras, the one owner of passages.
 //!
 //! ```text
-//! gRPC Observe ─▶ Ledger (one task: folds, one transaction a batch) ─▶ SQLite ◀─ REST /persons
+//! gRPC Observe ─▶ Ledger (one task: folds, one transaction a batch) ─▶ store ◀─ REST /persons
 //! ```
+//!
+//! Instances that share a database fold one camera one after the other; each goes on from what the last one wrote.
 
 mod grpc;
 mod ledger;
@@ -15,7 +17,7 @@ use airside_proto::{MAX_MESSAGE_BYTES, v1::section_server::SectionServer};
 use airside_runtime::{Bound, Server, Service, service::BindError};
 use airside_store::Persons;
 
-use crate::storage::{Health, Storage, maintain};
+use crate::storage::{Health, PasswordFile, Storage, maintain};
 use ledger::Ledger;
 
 /// Settings of a section.
@@ -50,7 +52,10 @@ fn distance(text: &str) -> Result<f32, String> {
 /// Why a section could not be built.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The file cannot be used.
+    /// The setting that names the password's file.
+    #[error(transparent)]
+    Password(#[from] PasswordFile),
+    /// The database cannot be used.
     #[error(transparent)]
     Store(#[from] airside_store::Error),
     /// The port.
@@ -58,23 +63,24 @@ pub enum Error {
     Bind(#[from] BindError),
 }
 
-/// Opens the file, takes up the passages that are open, binds the port.
+/// Opens the database and binds the port. A server that is away is waited for, not ready.
 ///
 /// # Errors
-/// The file cannot be used, or the port is taken.
+/// The database cannot be used, or the port is taken.
 pub async fn build(settings: &Settings) -> Result<Bound, Error> {
     let name = format!("Section {}", settings.section);
     let mut service = Service::new(&name, &settings.server);
     let health = Health::new(service.readiness());
     let role = format!("section-{}", settings.section);
-    let persons = Persons::open(&settings.storage.file(&role), settings.section.clone()).await?;
-    let (ledger, inbox) = Ledger::open(
+    let place = settings.storage.place(&role)?;
+    let persons = Persons::open(&place, settings.section.clone()).await?;
+    health.opened(persons.probe().await)?;
+    let (ledger, inbox) = Ledger::new(
         persons.clone(),
         Rules::of_net(settings.alike),
         health.clone(),
         service.metrics(),
-    )
-    .await?;
+    );
     service.spawn("ledger", ledger.run());
     let maintenance = maintain(
         persons.clone(),

@@ -1,23 +1,27 @@
 //! What the roles that keep something share: where they keep, for how long, and what a disk that fails means.
 //!
 //! Invariant: the service is not ready while it cannot write. A failing write is answered 503 or 507 and ends
-//! nothing; the service tries by itself until writing works again.
+//! nothing; the service tries by itself until writing works again, also when a server is away at the start. A database that
+//! will never work (a refused password, a newer schema) ends the service.
+
+mod place;
 
 use std::{
-    convert::Infallible,
-    path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
 use airside_core::Timestamp;
 use airside_runtime::{Problem, Readiness, carry::Carried, parse, problem::Chain, readiness};
-use airside_store::{Alerts, Answer, Error, Persons, Request, Settlements};
+use airside_store::{Alerts, Answer, Error, Persons, Place, Request, Settlements};
 use axum::response::{IntoResponse, Response};
 use http::{StatusCode, header};
 use serde::Serialize;
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
+
+pub(crate) use place::PasswordFile;
+use place::{Chosen, OnServer};
 
 /// How often a disk that failed is tried again.
 const PROBE_EVERY: Duration = Duration::from_secs(2);
@@ -29,19 +33,26 @@ const REPEATABLE: Duration = Duration::from_secs(24 * 3_600);
 /// Settings of the services that keep something.
 #[derive(clap::Args, Clone, Debug)]
 pub struct Storage {
-    /// SQLite file to keep everything in; made with its directory if it is not there [default: .airside/data/ROLE.sqlite].
-    #[arg(long, env = "AIRSIDE_DATABASE", value_name = "FILE")]
-    pub database: Option<PathBuf>,
+    /// SQLite file to keep everything in, made with its directory if it is not there [default: .airside/data/ROLE.sqlite];
+    /// or a PostgreSQL database that instances share, postgres://USER@HOST:PORT/DATABASE.
+    #[arg(long, env = "AIRSIDE_DATABASE", value_name = "FILE|URL", value_parser = place::read)]
+    pub database: Option<Chosen>,
+    /// What else a server needs.
+    #[command(flatten)]
+    pub server: OnServer,
     /// Time after which what was stored is erased, pictures included.
     #[arg(long, env = "AIRSIDE_RETENTION", default_value = "30d", value_name = "TIME", value_parser = parse::duration)]
     pub retention: Duration,
 }
 
 impl Storage {
-    /// The file of a role.
-    pub(crate) fn file(&self, role: &str) -> PathBuf {
-        let usual = || PathBuf::from(format!(".airside/data/{role}.sqlite"));
-        self.database.clone().unwrap_or_else(usual)
+    /// Where a role keeps what it keeps.
+    pub(crate) fn place(&self, role: &str) -> Result<Place, PasswordFile> {
+        Ok(match &self.database {
+            None => Place::File(format!(".airside/data/{role}.sqlite").into()),
+            Some(Chosen::File(file)) => Place::File(file.clone()),
+            Some(Chosen::Server(address)) => self.server.place(address, role)?,
+        })
     }
 }
 
@@ -73,8 +84,24 @@ impl Health {
         result.map_err(|error| self.refuse(&error))
     }
 
+    /// Notes how opening went. What may work later is waited for.
+    pub(crate) fn opened(&self, result: Result<(), Error>) -> Result<(), Error> {
+        match result {
+            Err(error) if may_work_later(&error) => {
+                self.set_failing(Some(&error));
+                Ok(())
+            }
+            result => result,
+        }
+    }
+
     fn refuse(&self, error: &Error) -> Problem {
         let (status, detail) = match error {
+            // Nothing fails: others were first.
+            Error::Busy(_) => {
+                let detail = "the store is busy; try again";
+                return Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail);
+            }
             Error::Full(_) => (
                 StatusCode::INSUFFICIENT_STORAGE,
                 "nothing can be stored: the disk is full",
@@ -83,9 +110,12 @@ impl Health {
                 StatusCode::SERVICE_UNAVAILABLE,
                 "the store does not work at the moment; try again later",
             ),
-            Error::Migrate { .. } | Error::Statement(_) | Error::Content { .. } => {
-                return Problem::internal(error);
-            }
+            Error::Migrate { .. }
+            | Error::Newer(_)
+            | Error::TooOld(_)
+            | Error::SchemaName(_)
+            | Error::Statement(_)
+            | Error::Content { .. } => return Problem::internal(error),
         };
         self.set_failing(Some(error));
         Problem::new(status, detail)
@@ -107,6 +137,22 @@ impl Health {
         let failing = self.failing.lock().unwrap_or_else(PoisonError::into_inner);
         failing.is_some()
     }
+}
+
+/// Whether this is worth waiting for.
+fn may_work_later(error: &Error) -> bool {
+    matches!(
+        error,
+        Error::Full(_) | Error::Unavailable(_) | Error::Busy(_)
+    )
+}
+
+/// Whether a server, found at last, is none that this service can use.
+fn is_final(error: &Error) -> bool {
+    matches!(
+        error,
+        Error::Open { .. } | Error::Migrate { .. } | Error::Newer(_) | Error::TooOld(_)
+    )
 }
 
 /// What [`maintain`] takes care of.
@@ -151,33 +197,38 @@ impl Kept for Settlements {
     }
 }
 
-/// Erases what is too old and tries a failing disk again, until the drain.
+/// Erases what is too old and tries a failing store again, until the drain.
+///
+/// # Errors
+/// It was away at first, and is none that this service can use.
 pub(crate) async fn maintain(
     kept: impl Kept,
     retention: Duration,
     health: Health,
     drain: CancellationToken,
-) -> Result<(), Infallible> {
+) -> Result<(), Error> {
     let mut tick = tokio::time::interval(PROBE_EVERY);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut next_purge = Instant::now();
     while drain.run_until_cancelled(tick.tick()).await.is_some() {
-        let purge = Instant::now() >= next_purge;
-        if !purge && !health.is_failing() {
-            continue;
-        }
-        let now = Timestamp::now();
-        let work = async {
-            if purge {
-                kept.purge(now.before(retention), now.before(REPEATABLE))
-                    .await
-            } else {
-                kept.probe().await
+        if health.is_failing() {
+            let probed = kept.probe().await;
+            if let Err(error) = &probed
+                && is_final(error)
+            {
+                return probed;
             }
-        };
-        // What failed is in the log and in the readiness; the next tick tries again.
-        if health.wrote(work.await).is_ok() && purge {
-            next_purge = Instant::now() + PURGE_EVERY;
+            // What failed is in the log and in the readiness; the next tick tries again.
+            if health.wrote(probed).is_err() {
+                continue;
+            }
+        }
+        if Instant::now() >= next_purge {
+            let now = Timestamp::now();
+            let purged = kept.purge(now.before(retention), now.before(REPEATABLE));
+            if health.wrote(purged.await).is_ok() {
+                next_purge = Instant::now() + PURGE_EVERY;
+            }
         }
     }
     Ok(())

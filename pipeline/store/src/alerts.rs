@@ -4,14 +4,26 @@ mod sightings;
 #[cfg(test)]
 mod tests;
 
-use std::path::Path;
-
 use airside_core::{Event, FrameId, SectionId, Timestamp};
-use sqlx::{QueryBuilder, Sqlite, SqliteConnection};
+use sqlx::migrate::Migrator;
 
-use crate::{Answer, Error, Once, Request, database::Database, frames, requests};
+use crate::{
+    Answer, Error, Once, Place, Request,
+    database::{Database, Schema, Session, Statement, sql},
+    frames, requests,
+};
 
 pub use sightings::Report;
+
+static ON_SQLITE: Migrator = sqlx::migrate!("migrations/sqlite/alerts");
+static ON_POSTGRES: Migrator = sqlx::migrate!("migrations/postgres/alerts");
+const SCHEMA: Schema = Schema {
+    sqlite: &ON_SQLITE,
+    postgres: &ON_POSTGRES,
+};
+
+/// Who gives an alert its id excludes others by this name, after that of a camera or request.
+const IDS: &str = "ids";
 
 /// The alerts.
 #[derive(Clone, Debug)]
@@ -62,20 +74,21 @@ pub struct StoredAlert {
 }
 
 impl Alerts {
-    /// Opens or creates the file.
+    /// Opens or creates what the alerts are kept in. On a server nothing works until
+    /// [`Self::probe`] has found it.
     ///
     /// # Errors
-    /// It cannot be opened for writing, or is a file of something else.
-    pub async fn open(file: &Path) -> Result<Self, Error> {
+    /// It cannot be opened for writing, or is that of something else.
+    pub async fn open(place: &Place) -> Result<Self, Error> {
         Ok(Self {
-            database: Database::open(file, &sqlx::migrate!("migrations/alerts")).await?,
+            database: Database::open(place, SCHEMA).await?,
         })
     }
 
     /// Adds an alert, unless the request was carried out before. The answer depends on the id that it gets.
     ///
     /// # Errors
-    /// The file cannot be written; nothing was added.
+    /// The database cannot be written; nothing was added.
     pub async fn add(
         &self,
         alert: &Alert,
@@ -83,21 +96,21 @@ impl Alerts {
         request: Option<&Request>,
         answer: impl FnOnce(i64) -> Answer,
     ) -> Result<Once<i64>, Error> {
-        let mut transaction = self.database.write().await?;
+        let mut session = self.database.write().await?;
         if let Some(request) = request
-            && let Some(answer) = requests::answered(&mut transaction, request).await?
+            && let Some(answer) = requests::answered(&mut session, request).await?
         {
             return Ok(Once {
                 answer,
                 effect: None,
             });
         }
-        let id = insert(&mut transaction, alert, image, None).await?;
+        let id = insert(&mut session, alert, image, None).await?;
         let answer = answer(id);
         if let Some(request) = request {
-            requests::note(&mut transaction, request, &answer, Timestamp::now()).await?;
+            requests::note(&mut session, request, &answer, Timestamp::now()).await?;
         }
-        transaction.commit().await?;
+        session.commit().await?;
         Ok(Once {
             answer,
             effect: Some(id),
@@ -107,27 +120,27 @@ impl Alerts {
     /// The alerts of a page, without their pictures.
     ///
     /// # Errors
-    /// The file cannot be read.
+    /// The database cannot be read.
     pub async fn list(&self, page: Page) -> Result<Vec<StoredAlert>, Error> {
-        let mut reader = self.database.read().begin().await?;
-        let mut query = select("id, captured_at, section, event", page.window);
-        query.push(" AND id > ").push_bind(page.after);
-        query.push(" ORDER BY id");
-        if let Some(limit) = page.limit {
-            query.push(" LIMIT ").push_bind(i64::from(limit));
-        }
-        let rows: Vec<Row> = query.build_query_as().fetch_all(&mut *reader).await?;
+        let mut reader = self.database.read().await?;
+        let select = narrow(sql("SELECT id, captured_at, section, event"), page.window);
+        let select = select
+            .and(" AND id > ")
+            .value(page.after)
+            .and(" ORDER BY id");
+        let select = match page.limit {
+            Some(limit) => select.and(" LIMIT ").value(i64::from(limit)),
+            None => select,
+        };
+        let rows: Vec<Row> = reader.rows(select).await?;
         let (Some(first), Some(last)) = (rows.first(), rows.last()) else {
             return Ok(Vec::new());
         };
-        let names: Vec<(i64, String)> = sqlx::query_as(
+        let select = sql(
             "SELECT alert, name FROM alert_person WHERE alert BETWEEN $1 AND $2
              ORDER BY alert, position",
-        )
-        .bind(first.0)
-        .bind(last.0)
-        .fetch_all(&mut *reader)
-        .await?;
+        );
+        let names: Vec<(i64, String)> = reader.rows(select.bind(first.0).bind(last.0)).await?;
         let mut names = names.into_iter().peekable();
         rows.into_iter()
             .map(|row| {
@@ -143,28 +156,21 @@ impl Alerts {
     /// How many alerts there are.
     ///
     /// # Errors
-    /// The file cannot be read.
+    /// The database cannot be read.
     pub async fn count(&self, window: Option<Window>) -> Result<u64, Error> {
-        let mut query = select("COUNT(*)", window);
-        let count: i64 = query
-            .build_query_scalar()
-            .fetch_one(self.database.read())
-            .await?;
+        let select = narrow(sql("SELECT COUNT(*)"), window);
+        let (count,): (i64,) = self.database.read().await?.the_row(select).await?;
         Ok(count.cast_unsigned())
     }
 
     /// One alert and its picture.
     ///
     /// # Errors
-    /// The file cannot be read.
+    /// The database cannot be read.
     pub async fn get(&self, id: i64) -> Result<Option<(StoredAlert, Vec<u8>)>, Error> {
-        let mut reader = self.database.read().begin().await?;
-        let row: Option<(i64, i64, String, String, Vec<u8>)> = sqlx::query_as(
-            "SELECT id, captured_at, section, event, image FROM alert WHERE id = $1",
-        )
-        .bind(id)
-        .fetch_optional(&mut *reader)
-        .await?;
+        let mut reader = self.database.read().await?;
+        let select = sql("SELECT id, captured_at, section, event, image FROM alert WHERE id = $1");
+        let row: Option<(i64, i64, String, String, Vec<u8>)> = reader.row(select.bind(id)).await?;
         let Some((id, captured_at, section, event, image)) = row else {
             return Ok(None);
         };
@@ -176,22 +182,22 @@ impl Alerts {
     /// Whether a person of this alert is still in the section: came in, and was not seen to leave later.
     ///
     /// # Errors
-    /// The file cannot be read.
+    /// The database cannot be read.
     pub async fn still_in_section(&self, alert: &Alert) -> Result<bool, Error> {
         if alert.event == Event::Exit {
             return Ok(false);
         }
+        let mut reader = self.database.read().await?;
         for name in &alert.persons {
-            let exits: i64 = sqlx::query_scalar(
+            let select = sql(
                 "SELECT COUNT(*) FROM alert JOIN alert_person ON alert_person.alert = alert.id
                  WHERE name = $1 AND section = $2 AND event = $3 AND captured_at >= $4",
             )
             .bind(name)
             .bind(alert.section.as_str())
             .bind(Event::Exit.as_str())
-            .bind(alert.captured_at.as_micros())
-            .fetch_one(self.database.read())
-            .await?;
+            .bind(alert.captured_at.as_micros());
+            let (exits,): (i64,) = reader.the_row(select).await?;
             if exits == 0 {
                 return Ok(true);
             }
@@ -202,11 +208,11 @@ impl Alerts {
     /// Erases an alert and its picture; `false` if there is none of this id.
     ///
     /// # Errors
-    /// The file cannot be written.
+    /// The database cannot be written.
     pub async fn delete(&self, id: i64) -> Result<bool, Error> {
-        let mut transaction = self.database.write().await?;
-        let deleted = delete(&mut transaction, id).await?;
-        transaction.commit().await?;
+        let mut session = self.database.write().await?;
+        let deleted = delete(&mut session, id).await?;
+        session.commit().await?;
         if deleted {
             self.database.erase_traces().await?;
         }
@@ -225,21 +231,22 @@ impl Alerts {
     /// `repeatable`.
     ///
     /// # Errors
-    /// The file cannot be written.
+    /// The database cannot be written.
     pub async fn purge(&self, kept: Timestamp, repeatable: Timestamp) -> Result<(), Error> {
-        let mut transaction = self.database.write().await?;
+        let Some(mut session) = self.database.purge().await? else {
+            return Ok(());
+        };
         for statement in [
             "DELETE FROM alert WHERE stored_at < $1",
             "DELETE FROM appearance WHERE touched_at < $1",
         ] {
-            sqlx::query(statement)
-                .bind(kept.as_micros())
-                .execute(&mut *transaction)
+            session
+                .execute(sql(statement).bind(kept.as_micros()))
                 .await?;
         }
-        frames::purge(&mut transaction, kept).await?;
-        requests::purge(&mut transaction, repeatable).await?;
-        transaction.commit().await?;
+        frames::purge(&mut session, kept).await?;
+        requests::purge(&mut session, repeatable).await?;
+        session.commit().await?;
         self.database.erase_traces().await
     }
 }
@@ -270,66 +277,54 @@ fn alert(
     })
 }
 
-fn select(columns: &'static str, window: Option<Window>) -> QueryBuilder<Sqlite> {
-    let mut query = QueryBuilder::new("SELECT ");
-    query.push(columns).push(" FROM alert WHERE 1 = 1");
-    if let Some(window) = window {
-        query
-            .push(" AND captured_at >= ")
-            .push_bind(window.from.as_micros());
-        query
-            .push(" AND captured_at <= ")
-            .push_bind(window.to.as_micros());
+fn narrow(select: Statement<'_>, window: Option<Window>) -> Statement<'_> {
+    let select = select.and(" FROM alert WHERE 1 = 1");
+    match window {
+        None => select,
+        Some(window) => select
+            .and(" AND captured_at >= ")
+            .value(window.from.as_micros())
+            .and(" AND captured_at <= ")
+            .value(window.to.as_micros()),
     }
-    query
 }
 
-async fn names(connection: &mut SqliteConnection, id: i64) -> Result<Vec<String>, Error> {
-    Ok(
-        sqlx::query_scalar("SELECT name FROM alert_person WHERE alert = $1 ORDER BY position")
-            .bind(id)
-            .fetch_all(connection)
-            .await?,
-    )
+async fn names(session: &mut Session, id: i64) -> Result<Vec<String>, Error> {
+    let select = sql("SELECT name FROM alert_person WHERE alert = $1 ORDER BY position");
+    let rows: Vec<(String,)> = session.rows(select.bind(id)).await?;
+    Ok(rows.into_iter().map(|(name,)| name).collect())
 }
 
 async fn insert(
-    connection: &mut SqliteConnection,
+    session: &mut Session,
     alert: &Alert,
     image: &[u8],
     frame: Option<&FrameId>,
 ) -> Result<i64, Error> {
-    let id: i64 = sqlx::query_scalar(
-        "INSERT INTO alert
+    // Ids are seen in their order, or who reads page by page would miss one.
+    session.exclude(IDS).await?;
+    let insert = sql("INSERT INTO alert
              (section, event, captured_at, image, agent, camera, epoch, sequence, stored_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) RETURNING id",
-    )
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) RETURNING id")
     .bind(alert.section.as_str())
     .bind(alert.event.as_str())
     .bind(alert.captured_at.as_micros())
     .bind(image)
-    .bind(frame.map(|frame| &frame.agent))
-    .bind(frame.map(|frame| &frame.camera))
+    .bind(frame.map(|frame| frame.agent.as_str()))
+    .bind(frame.map(|frame| frame.camera.as_str()))
     .bind(frame.map(|frame| frame.epoch.cast_signed()))
     .bind(frame.map(|frame| frame.sequence.cast_signed()))
-    .bind(Timestamp::now().as_micros())
-    .fetch_one(&mut *connection)
-    .await?;
+    .bind(Timestamp::now().as_micros());
+    let (id,): (i64,) = session.the_row(insert).await?;
     for (position, name) in (0_i64..).zip(&alert.persons) {
-        sqlx::query("INSERT INTO alert_person (alert, position, name) VALUES ($1, $2, $3)")
-            .bind(id)
-            .bind(position)
-            .bind(name)
-            .execute(&mut *connection)
-            .await?;
+        let insert = sql("INSERT INTO alert_person (alert, position, name) VALUES ($1, $2, $3)");
+        let insert = insert.bind(id).bind(position).bind(name);
+        session.execute(insert).await?;
     }
     Ok(id)
 }
 
-async fn delete(connection: &mut SqliteConnection, id: i64) -> Result<bool, Error> {
-    let done = sqlx::query("DELETE FROM alert WHERE id = $1")
-        .bind(id)
-        .execute(connection)
-        .await?;
-    Ok(done.rows_affected() > 0)
+async fn delete(session: &mut Session, id: i64) -> Result<bool, Error> {
+    let delete = sql("DELETE FROM alert WHERE id = $1").bind(id);
+    Ok(session.execute(delete).await? > 0)
 }

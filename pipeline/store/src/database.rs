@@ -1,152 +1,101 @@
-//! One SQLite file: a writer and some readers.
+//! The two databases behind one interface: a SQLite file of one's own, or a schema in PostgreSQL that instances share.
+//!
+//! - A [`Session`] is a transaction. On SQLite there is one writer at a time; on PostgreSQL there are several, and what must
+//!   not happen side by side is kept apart by [`Session::exclude`].
+//! - PostgreSQL may be away, at the start as well: what is left of opening it is done by [`Database::probe`].
 
-use std::{path::Path, time::Duration};
+mod postgres;
+mod session;
+mod sqlite;
+mod statement;
+
+use std::time::Duration;
 
 use airside_core::Timestamp;
-use sqlx::{
-    Connection as _, Sqlite, SqliteConnection, SqlitePool, Transaction,
-    migrate::Migrator,
-    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
+use sqlx::migrate::Migrator;
+
+use self::postgres::Server;
+pub use self::postgres::Sharing;
+pub(crate) use self::{
+    session::Session,
+    sqlite::File,
+    statement::{Statement, sql},
 };
+use crate::{Error, Place};
 
-use crate::Error;
-
-/// How long one waits for the file or for a turn: less than callers wait for an answer.
+/// How long one waits for the database or for a turn: less than callers wait for an answer.
 const PATIENCE: Duration = Duration::from_secs(4);
-/// Name of what is in no file.
-const MEMORY: &str = ":memory:";
-/// Queries under way at a time.
-const READERS: u32 = 4;
 
-/// An open file.
+/// The schema of a role, in the words of each database.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Schema {
+    pub(crate) sqlite: &'static Migrator,
+    pub(crate) postgres: &'static Migrator,
+}
+
+/// An open database.
 #[derive(Clone, Debug)]
-pub(crate) struct Database {
-    writer: SqlitePool,
-    readers: SqlitePool,
+pub(crate) enum Database {
+    File(File),
+    Server(Server),
 }
 
 impl Database {
-    /// Opens or creates the file and brings its schema up to date.
-    pub(crate) async fn open(file: &Path, schema: &Migrator) -> Result<Self, Error> {
-        let refuse = |source| Error::Open {
-            file: file.to_owned(),
-            source,
-        };
-        if let Some(directory) = file.parent() {
-            std::fs::create_dir_all(directory).map_err(|error| refuse(error.into()))?;
-        }
-        let options = SqliteConnectOptions::new()
-            .filename(file)
-            .create_if_missing(true)
-            .journal_mode(SqliteJournalMode::Wal)
-            .synchronous(SqliteSynchronous::Full)
-            .foreign_keys(true)
-            .busy_timeout(PATIENCE)
-            // What is deleted is overwritten: pictures and descriptors do not linger in free pages.
-            .pragma("secure_delete", "ON");
-        let pool = |connections| {
-            SqlitePoolOptions::new()
-                .max_connections(connections)
-                .acquire_timeout(PATIENCE)
-                // Seen to when it is released.
-                .test_before_acquire(false)
-                .after_release(|connection, _| Box::pin(is_reusable(connection)))
-        };
-        let writer = pool(1)
-            .connect_with(options.clone())
-            .await
-            .map_err(refuse)?;
-        schema.run(&writer).await.map_err(|source| Error::Migrate {
-            file: file.to_owned(),
-            source,
-        })?;
-        let readers = pool(READERS).connect_with(options).await.map_err(refuse)?;
-        let database = Self { writer, readers };
-        database.probe().await.map_err(|error| match error {
-            Error::Full(source) | Error::Unavailable(source) | Error::Statement(source) => {
-                refuse(source)
+    /// Opens or creates a file and brings its schema up to date; of a server it only knows where it is. [`Self::probe`] does
+    /// the rest.
+    pub(crate) async fn open(place: &Place, schema: Schema) -> Result<Self, Error> {
+        Ok(match place {
+            Place::File(file) => Self::File(File::open(file, schema.sqlite).await?),
+            Place::Server(address, sharing) => {
+                Self::Server(Server::new(address, sharing, schema.postgres)?)
             }
-            other => other,
-        })?;
-        Ok(database)
-    }
-
-    /// A database that lives as long as this process.
-    pub(crate) async fn in_memory(schema: &Migrator) -> Result<Self, Error> {
-        // It lives in its connection: there is one, which is never closed.
-        let only = SqlitePoolOptions::new()
-            .max_connections(1)
-            .idle_timeout(None)
-            .max_lifetime(None)
-            .acquire_timeout(PATIENCE)
-            .connect_with(SqliteConnectOptions::new().in_memory(true))
-            .await?;
-        schema.run(&only).await.map_err(|source| Error::Migrate {
-            file: MEMORY.into(),
-            source,
-        })?;
-        Ok(Self {
-            readers: only.clone(),
-            writer: only,
         })
     }
 
-    /// Begins to write; others who want to wait for their turn.
-    pub(crate) async fn write(&self) -> Result<Transaction<'static, Sqlite>, Error> {
-        Ok(self.writer.begin_with("BEGIN IMMEDIATE").await?)
+    /// Begins to write.
+    pub(crate) async fn write(&self) -> Result<Session, Error> {
+        match self {
+            Self::File(file) => Ok(Session::of_file(file.write().await?)),
+            Self::Server(server) => server.begin("BEGIN").await,
+        }
     }
 
-    /// For a single statement that writes; others who want to wait for their turn.
-    pub(crate) fn writer(&self) -> &SqlitePool {
-        &self.writer
+    /// Begins to read; all is read as of one moment.
+    pub(crate) async fn read(&self) -> Result<Session, Error> {
+        match self {
+            Self::File(file) => Ok(Session::of_file(file.read().begin().await?)),
+            Self::Server(server) => {
+                let snapshot = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY";
+                server.begin(snapshot).await
+            }
+        }
     }
 
-    /// For queries.
-    pub(crate) fn read(&self) -> &SqlitePool {
-        &self.readers
+    /// Begins to erase what is old, which may take its time; `None` while another instance does it.
+    pub(crate) async fn purge(&self) -> Result<Option<Session>, Error> {
+        let mut session = self.write().await?;
+        Ok(session.take_turn("purge").await?.then_some(session))
     }
 
-    /// Finds out whether writing works.
+    /// Finds out whether writing works. Before the first success nothing else does on a server.
     pub(crate) async fn probe(&self) -> Result<(), Error> {
+        if let Self::Server(server) = self {
+            server.prepare().await?;
+        }
         let mut write = self.write().await?;
-        sqlx::query("UPDATE probe SET written_at = $1")
-            .bind(Timestamp::now().as_micros())
-            .execute(&mut *write)
+        let now = Timestamp::now().as_micros();
+        write
+            .execute(sql("UPDATE probe SET written_at = $1").bind(now))
             .await?;
-        Ok(write.commit().await?)
+        write.commit().await
     }
 
-    /// Empties the write-ahead log, in which what was deleted still stands. A reader under way may keep a part of it
-    /// until the next time.
+    /// Sees to it that what was deleted is gone from the disk, where the database leaves that to its user.
     pub(crate) async fn erase_traces(&self) -> Result<(), Error> {
-        sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)")
-            .execute(&self.writer)
-            .await?;
-        Ok(())
-    }
-}
-
-/// A disk that is full makes SQLite roll back by itself; the driver then still counts the transaction as open, and
-/// the connection can begin no other.
-async fn is_reusable(connection: &mut SqliteConnection) -> Result<bool, sqlx::Error> {
-    // A roll-back may still be on its way.
-    connection.ping().await?;
-    Ok(!connection.is_in_transaction())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test]
-    async fn writing_goes_on_after_sqlite_rolled_back_by_itself() {
-        let directory = tempfile::tempdir().unwrap();
-        let file = directory.path().join("persons.sqlite");
-        let schema = sqlx::migrate!("migrations/persons");
-        let database = Database::open(&file, &schema).await.unwrap();
-        let mut write = database.write().await.unwrap();
-        sqlx::query("ROLLBACK").execute(&mut *write).await.unwrap();
-        drop(write);
-        database.probe().await.unwrap();
+        match self {
+            Self::File(file) => file.erase_traces().await,
+            // The server's own vacuum does that.
+            Self::Server(_) => Ok(()),
+        }
     }
 }

@@ -4,17 +4,28 @@
 mod tests;
 mod write;
 
-use std::path::Path;
+use std::collections::BTreeSet;
 
 use airside_core::{
     Event, Person, SectionId, Timestamp,
     passage::{FrameObservations, Passage, Snapshot},
 };
-use sqlx::{QueryBuilder, Sqlite, SqliteConnection};
+use sqlx::migrate::Migrator;
 
-use crate::{Answer, Error, Once, Request, Window, database::Database, frames, requests};
+use crate::{
+    Answer, Error, Once, Place, Request, Window,
+    database::{Database, Schema, Session, Statement, sql},
+    frames, requests,
+};
 
-pub use write::PersonsWrite;
+pub use write::{Change, PersonsWrite};
+
+static ON_SQLITE: Migrator = sqlx::migrate!("migrations/sqlite/persons");
+static ON_POSTGRES: Migrator = sqlx::migrate!("migrations/postgres/persons");
+const SCHEMA: Schema = Schema {
+    sqlite: &ON_SQLITE,
+    postgres: &ON_POSTGRES,
+};
 
 /// The persons of one section.
 #[derive(Clone, Debug)]
@@ -34,6 +45,16 @@ pub struct CameraKey {
     pub event: Event,
 }
 
+/// How often what is kept of a camera has changed. Who folded it up to some version has what changed later read to him, unless
+/// something was settled since.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Version {
+    /// Changes so far.
+    pub changes: i64,
+    /// The last of them that settled something.
+    pub settled: i64,
+}
+
 /// What [`airside_core::passage::Camera::restore`] needs.
 #[derive(Clone, Debug, Default)]
 pub struct CameraState {
@@ -44,24 +65,38 @@ pub struct CameraState {
 }
 
 impl Persons {
-    /// Opens or creates the file of a section.
+    /// Opens or creates what a section keeps. On a server nothing works until
+    /// [`Self::probe`] has found it.
     ///
     /// # Errors
-    /// It cannot be opened for writing, or is a file of something else.
-    pub async fn open(file: &Path, section: SectionId) -> Result<Self, Error> {
+    /// It cannot be opened for writing, or is that of something else.
+    pub async fn open(place: &Place, section: SectionId) -> Result<Self, Error> {
         Ok(Self {
-            database: Database::open(file, &sqlx::migrate!("migrations/persons")).await?,
+            database: Database::open(place, SCHEMA).await?,
             section,
         })
     }
 
-    /// Begins to write. Who wants to write next waits until this is committed or dropped.
+    /// Begins to write about these cameras. Who wants to write about one of them next waits until this is committed or
+    /// dropped.
     ///
     /// # Errors
-    /// The file cannot be written.
-    pub async fn write(&self) -> Result<PersonsWrite, Error> {
+    /// The database cannot be written.
+    pub async fn write<'c>(
+        &self,
+        cameras: impl IntoIterator<Item = &'c CameraKey>,
+    ) -> Result<PersonsWrite, Error> {
+        let mut session = self.database.write().await?;
+        // Frames are noted by camera, whichever way it looks.
+        let cameras: BTreeSet<_> = cameras
+            .into_iter()
+            .map(|key| frames::turn(&key.agent, &key.camera))
+            .collect();
+        for camera in cameras {
+            session.exclude(&camera).await?;
+        }
         Ok(PersonsWrite {
-            transaction: self.database.write().await?,
+            session,
             section: self.section.clone(),
         })
     }
@@ -69,16 +104,16 @@ impl Persons {
     /// Adds persons one by one, unless the request was carried out before.
     ///
     /// # Errors
-    /// The file cannot be written; nothing was added.
+    /// The database cannot be written; nothing was added.
     pub async fn add(
         &self,
         persons: &[Person],
         request: Option<&Request>,
         answer: Answer,
     ) -> Result<Once<()>, Error> {
-        let mut write = self.write().await?;
+        let mut session = self.database.write().await?;
         if let Some(request) = request
-            && let Some(answer) = requests::answered(&mut write.transaction, request).await?
+            && let Some(answer) = requests::answered(&mut session, request).await?
         {
             return Ok(Once {
                 answer,
@@ -86,12 +121,12 @@ impl Persons {
             });
         }
         for person in persons {
-            insert(&mut write.transaction, person, None).await?;
+            insert(&mut session, person, None).await?;
         }
         if let Some(request) = request {
-            requests::note(&mut write.transaction, request, &answer, Timestamp::now()).await?;
+            requests::note(&mut session, request, &answer, Timestamp::now()).await?;
         }
-        write.commit().await?;
+        session.commit().await?;
         Ok(Once {
             answer,
             effect: Some(()),
@@ -101,15 +136,13 @@ impl Persons {
     /// The persons of a time frame, earliest first.
     ///
     /// # Errors
-    /// The file cannot be read.
+    /// The database cannot be read.
     pub async fn within(&self, window: Window, event: Option<Event>) -> Result<Vec<Person>, Error> {
         type Row = (Option<String>, Option<String>, String, i64);
-        let mut query = self.select("age, gender, event, captured_at", window, event);
-        query.push(" ORDER BY captured_at, id");
-        let rows: Vec<Row> = query
-            .build_query_as()
-            .fetch_all(self.database.read())
-            .await?;
+        let columns = "SELECT age, gender, event, captured_at";
+        let select = self.narrow(sql(columns), window, event);
+        let mut reader = self.database.read().await?;
+        let rows: Vec<Row> = reader.rows(select.and(" ORDER BY captured_at, id")).await?;
         let person = |(age, gender, event, captured_at): Row| {
             Ok(Person {
                 age: age.map(|text| read(&text)).transpose()?,
@@ -125,47 +158,42 @@ impl Persons {
     /// How many persons a time frame has.
     ///
     /// # Errors
-    /// The file cannot be read.
+    /// The database cannot be read.
     pub async fn count(&self, window: Window, event: Option<Event>) -> Result<u64, Error> {
-        let mut query = self.select("COUNT(*)", window, event);
-        let count: i64 = query
-            .build_query_scalar()
-            .fetch_one(self.database.read())
-            .await?;
+        let select = self.narrow(sql("SELECT COUNT(*)"), window, event);
+        let (count,): (i64,) = self.database.read().await?.the_row(select).await?;
         Ok(count.cast_unsigned())
     }
 
-    fn select(
+    fn narrow<'v>(
         &self,
-        columns: &'static str,
+        select: Statement<'v>,
         window: Window,
         event: Option<Event>,
-    ) -> QueryBuilder<Sqlite> {
-        let mut query = QueryBuilder::new("SELECT ");
-        query.push(columns).push(" FROM person WHERE section = ");
-        query.push_bind(self.section.to_string());
-        query
-            .push(" AND captured_at >= ")
-            .push_bind(window.from.as_micros());
-        query
-            .push(" AND captured_at <= ")
-            .push_bind(window.to.as_micros());
-        if let Some(event) = event {
-            query.push(" AND event = ").push_bind(event.as_str());
+    ) -> Statement<'v> {
+        let select = select
+            .and(" FROM person WHERE section = ")
+            .value(self.section.to_string())
+            .and(" AND captured_at >= ")
+            .value(window.from.as_micros())
+            .and(" AND captured_at <= ")
+            .value(window.to.as_micros());
+        match event {
+            Some(event) => select.and(" AND event = ").value(event.as_str()),
+            None => select,
         }
-        query
     }
 
     /// The cameras whose folding is not all settled.
     ///
     /// # Errors
-    /// The file cannot be read.
+    /// The database cannot be read.
     pub async fn open_cameras(&self) -> Result<Vec<CameraKey>, Error> {
-        let rows: Vec<(String, String, String)> = sqlx::query_as(
+        let select = sql(
             "SELECT DISTINCT agent, camera, event FROM observation ORDER BY agent, camera, event",
-        )
-        .fetch_all(self.database.read())
-        .await?;
+        );
+        let mut reader = self.database.read().await?;
+        let rows: Vec<(String, String, String)> = reader.rows(select).await?;
         rows.into_iter()
             .map(|(agent, camera, event)| {
                 Ok(CameraKey {
@@ -188,26 +216,26 @@ impl Persons {
     /// Erases the persons and frame identities stored before `kept`, and the requests answered before `repeatable`.
     ///
     /// # Errors
-    /// The file cannot be written.
+    /// The database cannot be written.
     pub async fn purge(&self, kept: Timestamp, repeatable: Timestamp) -> Result<(), Error> {
-        let mut transaction = self.database.write().await?;
-        sqlx::query("DELETE FROM person WHERE stored_at < $1")
-            .bind(kept.as_micros())
-            .execute(&mut *transaction)
-            .await?;
-        frames::purge(&mut transaction, kept).await?;
-        requests::purge(&mut transaction, repeatable).await?;
-        transaction.commit().await?;
+        let Some(mut session) = self.database.purge().await? else {
+            return Ok(());
+        };
+        let old = sql("DELETE FROM person WHERE stored_at < $1").bind(kept.as_micros());
+        session.execute(old).await?;
+        frames::purge(&mut session, kept).await?;
+        requests::purge(&mut session, repeatable).await?;
+        session.commit().await?;
         self.database.erase_traces().await
     }
 }
 
 async fn insert(
-    connection: &mut SqliteConnection,
+    session: &mut Session,
     person: &Person,
     passage: Option<&Passage>,
 ) -> Result<(), Error> {
-    sqlx::query(
+    let insert = sql(
         "INSERT INTO person (section, event, captured_at, age, gender, passage, stored_at)
          VALUES ($1, $2, $3, $4, $5, $6, $7)
          ON CONFLICT (passage) DO UPDATE SET captured_at = excluded.captured_at,
@@ -219,9 +247,8 @@ async fn insert(
     .bind(person.age.map(airside_core::AgeRange::as_str))
     .bind(person.gender.map(airside_core::Gender::as_str))
     .bind(passage.map(|passage| passage.key.to_string()))
-    .bind(Timestamp::now().as_micros())
-    .execute(connection)
-    .await?;
+    .bind(Timestamp::now().as_micros());
+    session.execute(insert).await?;
     Ok(())
 }
 

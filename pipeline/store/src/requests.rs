@@ -1,9 +1,11 @@
 //! Requests carried out and how they were answered, so that a repetition is answered the same.
 
 use airside_core::Timestamp;
-use sqlx::SqliteConnection;
 
-use crate::Error;
+use crate::{
+    Error,
+    database::{Session, sql},
+};
 
 /// A request that may be repeated: a mesh retries with the same `x-request-id`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,18 +36,16 @@ pub struct Once<T> {
     pub effect: Option<T>,
 }
 
-/// The answer that the request got before.
+/// The answer that the request got before. While it is being carried out elsewhere, that is waited for.
 pub(crate) async fn answered(
-    connection: &mut SqliteConnection,
+    session: &mut Session,
     request: &Request,
 ) -> Result<Option<Answer>, Error> {
-    let row: Option<(i64, String, Vec<u8>)> = sqlx::query_as(
-        "SELECT status, content_type, body FROM request WHERE target = $1 AND id = $2",
-    )
-    .bind(&request.target)
-    .bind(&request.id)
-    .fetch_optional(connection)
-    .await?;
+    let Request { target, id } = request;
+    session.exclude(&format!("request {target} {id}")).await?;
+    let select =
+        sql("SELECT status, content_type, body FROM request WHERE target = $1 AND id = $2");
+    let row: Option<(i64, String, Vec<u8>)> = session.row(select.bind(target).bind(id)).await?;
     row.map(|(status, content_type, body)| {
         let status =
             u16::try_from(status).map_err(|error| Error::content("request's answer", error))?;
@@ -60,12 +60,12 @@ pub(crate) async fn answered(
 
 /// Notes how a request is answered.
 pub(crate) async fn note(
-    connection: &mut SqliteConnection,
+    session: &mut Session,
     request: &Request,
     answer: &Answer,
     now: Timestamp,
 ) -> Result<(), Error> {
-    sqlx::query(
+    let insert = sql(
         "INSERT INTO request (target, id, status, content_type, body, answered_at)
          VALUES ($1, $2, $3, $4, $5, $6)",
     )
@@ -73,21 +73,15 @@ pub(crate) async fn note(
     .bind(&request.id)
     .bind(i64::from(answer.status))
     .bind(&answer.content_type)
-    .bind(&answer.body)
-    .bind(now.as_micros())
-    .execute(connection)
-    .await?;
+    .bind(answer.body.as_slice())
+    .bind(now.as_micros());
+    session.execute(insert).await?;
     Ok(())
 }
 
 /// Forgets the requests answered before.
-pub(crate) async fn purge(
-    connection: &mut SqliteConnection,
-    before: Timestamp,
-) -> Result<(), Error> {
-    sqlx::query("DELETE FROM request WHERE answered_at < $1")
-        .bind(before.as_micros())
-        .execute(connection)
-        .await?;
+pub(crate) async fn purge(session: &mut Session, before: Timestamp) -> Result<(), Error> {
+    let old = sql("DELETE FROM request WHERE answered_at < $1").bind(before.as_micros());
+    session.execute(old).await?;
     Ok(())
 }

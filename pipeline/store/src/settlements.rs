@@ -1,7 +1,8 @@
 //! What a collector answered for each frame, exactly and for good: its side of the ledger.
 //!
 //! Kept as runs of sequence numbers with the same answer, so that a camera's day is a few rows. A frame has one
-//! answer; of several the weightiest stands ([`Settlement::or`]).
+//! answer; of several the weightiest stands ([`Settlement::or`]). A collector has a file of its own: what it answered is nobody
+//! else's to write.
 
 #[cfg(test)]
 mod tests;
@@ -14,12 +15,12 @@ use airside_core::{
 };
 use sqlx::{QueryBuilder, Sqlite, SqliteConnection, SqlitePool};
 
-use crate::{Error, database::Database};
+use crate::{Error, database::File};
 
 /// The answers of one collector.
 #[derive(Clone, Debug)]
 pub struct Settlements {
-    database: Database,
+    file: File,
 }
 
 /// One epoch of one camera.
@@ -54,8 +55,8 @@ impl Settlements {
     /// # Errors
     /// It cannot be opened for writing, or is a file of something else.
     pub async fn open(file: &Path) -> Result<Self, Error> {
-        let database = Database::open(file, &sqlx::migrate!("migrations/ledger")).await?;
-        Ok(Self { database })
+        let file = File::open(file, &sqlx::migrate!("migrations/sqlite/ledger")).await?;
+        Ok(Self { file })
     }
 
     /// Keeps the answers as long as this process lives.
@@ -63,8 +64,8 @@ impl Settlements {
     /// # Errors
     /// There is no memory for it.
     pub async fn in_memory() -> Result<Self, Error> {
-        let database = Database::in_memory(&sqlx::migrate!("migrations/ledger")).await?;
-        Ok(Self { database })
+        let file = File::in_memory(&sqlx::migrate!("migrations/sqlite/ledger")).await?;
+        Ok(Self { file })
     }
 
     /// Notes how frames are to be answered, all or none; what stands for each of them from now on.
@@ -84,8 +85,8 @@ impl Settlements {
                 *settlement,
             );
         }
-        if !append(self.database.writer(), &streams, now).await? {
-            let mut write = self.database.write().await?;
+        if !append(self.file.writer(), &streams, now).await? {
+            let mut write = self.file.write().await?;
             for (stream, runs) in &mut streams {
                 let asked = std::mem::take(runs);
                 for run in asked.iter() {
@@ -123,10 +124,7 @@ impl Settlements {
         }
         select.push(" ORDER BY agent, camera, epoch, first LIMIT ");
         select.push_bind(query.limit);
-        let rows: Vec<Row> = select
-            .build_query_as()
-            .fetch_all(self.database.read())
-            .await?;
+        let rows: Vec<Row> = select.build_query_as().fetch_all(self.file.read()).await?;
         rows.into_iter().map(read_row).collect()
     }
 
@@ -142,10 +140,8 @@ impl Settlements {
             "SELECT agent, camera, epoch, sequence FROM forgotten WHERE TRUE",
         );
         query.narrow(&mut select);
-        let rows: Vec<(String, String, i64, i64)> = select
-            .build_query_as()
-            .fetch_all(self.database.read())
-            .await?;
+        let rows: Vec<(String, String, i64, i64)> =
+            select.build_query_as().fetch_all(self.file.read()).await?;
         let places = rows.into_iter().map(|(agent, camera, epoch, sequence)| {
             let place = Place {
                 epoch: epoch.cast_unsigned(),
@@ -161,7 +157,7 @@ impl Settlements {
     /// # Errors
     /// The file cannot be written; nothing was erased.
     pub async fn purge(&self, before: Timestamp) -> Result<(), Error> {
-        let mut write = self.database.write().await?;
+        let mut write = self.file.write().await?;
         sqlx::query(
             "INSERT INTO forgotten (agent, camera, epoch, sequence)
              SELECT agent, camera, epoch, last FROM (
@@ -187,7 +183,7 @@ impl Settlements {
     /// # Errors
     /// It does not.
     pub async fn probe(&self) -> Result<(), Error> {
-        self.database.probe().await
+        self.file.probe().await
     }
 }
 

@@ -142,6 +142,23 @@ impl Camera {
         burst.arrived <= now.before(wait)
     }
 
+    /// Whether there is something for [`Self::close_quiet`] to close.
+    #[must_use]
+    pub fn is_quiet(&self, now: Timestamp) -> bool {
+        self.bursts.iter().any(|burst| self.is_over(burst, now))
+    }
+
+    /// Folds a frame that was observed elsewhere, where it settled nothing. What is awaited is not kept with it, but that
+    /// something is, or is no longer, would have been settled. `false` if it settled something here: then
+    /// [`Self::restore`] has to be asked.
+    pub fn follow(&mut self, frame: FrameObservations, now: Timestamp) -> bool {
+        let frame = FrameObservations {
+            awaited_since: self.awaited,
+            ..frame
+        };
+        !self.observe(frame, now).settled
+    }
+
     /// What [`Self::restore`] needs besides the frames.
     #[must_use]
     pub fn snapshot(&self) -> Snapshot {

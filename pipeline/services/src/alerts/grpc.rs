@@ -5,7 +5,7 @@ use airside_store::{Alert, Report, StoredAlert};
 use tonic::{Request, Response, Status};
 
 use super::Desk;
-use crate::frame::{Frame, Invalid};
+use crate::frame::{Frame, Invalid, is_name};
 
 /// The service of `airside.v1`.
 pub(super) struct Grpc(pub(super) Desk);
@@ -18,7 +18,7 @@ impl Alerts for Grpc {
     ) -> Result<Response<ReportResponse>, Status> {
         let ReportRequest { frame, persons } = request.into_inner();
         let frame = Frame::try_from(frame.ok_or(Invalid::Identity)?)?;
-        if persons.is_empty() || persons.iter().any(String::is_empty) {
+        if persons.is_empty() || !persons.iter().all(|name| is_name(name)) {
             return Err(Status::invalid_argument("persons: expected their names"));
         }
         let raised = self.0.report(&frame, persons).await?;

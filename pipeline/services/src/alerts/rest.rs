@@ -19,7 +19,7 @@ use super::{
     listing::{Entry, list},
 };
 use crate::{
-    frame::{Frame, Image},
+    frame::{Frame, Image, is_name},
     momentum::Named,
     picture,
     storage::{created, repeatable, respond},
@@ -99,12 +99,12 @@ fn check_names(persons: &[Named]) -> Result<(), Problem> {
         return Err(Problem::field("persons", "an alert is about somebody")
             .expected("at least one {\"name\": …}"));
     }
-    let fits = |name: &str| !name.trim().is_empty() && name.len() <= LONGEST_NAME;
+    let fits = |name: &str| is_name(name) && !name.trim().is_empty() && name.len() <= LONGEST_NAME;
     match persons.iter().position(|person| !fits(&person.name)) {
         None => Ok(()),
         Some(index) => Err(
             Problem::field(format!("persons[{index}].name"), "this is no name")
-                .expected(format!("1 to {LONGEST_NAME} bytes")),
+                .expected(format!("1 to {LONGEST_NAME} bytes, none of them 0")),
         ),
     }
 }

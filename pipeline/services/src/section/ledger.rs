@@ -1,11 +1,14 @@
 //! The one task that folds what frames showed and writes it down.
 //!
 //! Deliveries that wait at the same time share a transaction, and each is answered once that is on the disk.
-//! The cameras in memory never run ahead of the file: when a transaction fails, its cameras are forgotten and
+//! The cameras in memory never run ahead of the store: when a transaction fails, its cameras are forgotten and
 //! read again with the next delivery.
+//!
+//! They may lag behind it, when another instance has folded the same camera. In the camera's turn, [`Ledger::catch_up`] first folds
+//! what the others have kept since; only where something was settled, which happens twice a minute, all is read again.
 
 use std::{
-    collections::{BTreeMap, btree_map::Entry},
+    collections::{BTreeMap, BTreeSet},
     convert::Infallible,
     time::Duration,
 };
@@ -15,7 +18,7 @@ use airside_core::{
     passage::{Camera, FrameObservations, Rules},
 };
 use airside_runtime::{Metrics, Problem};
-use airside_store::{CameraKey, Error, Persons, PersonsWrite};
+use airside_store::{CameraKey, Change, Error, Persons, PersonsWrite, Version};
 use prometheus_client::{
     encoding::{EncodeLabelSet, EncodeLabelValue},
     metrics::{counter::Counter, family::Family, gauge::Gauge},
@@ -62,14 +65,19 @@ enum Kind {
     Repeated,
 }
 
+/// A camera in memory, as it was at some version of what is kept of it.
+#[derive(Debug)]
+struct Held {
+    camera: Camera,
+    version: Version,
+}
+
 /// See the module.
 #[derive(Debug)]
 pub(super) struct Ledger {
     persons: Persons,
     rules: Rules,
-    cameras: BTreeMap<CameraKey, Camera>,
-    /// Whether cameras with open passages may be missing in `cameras`.
-    incomplete: bool,
+    cameras: BTreeMap<CameraKey, Held>,
     inbox: mpsc::Receiver<Delivery>,
     health: Health,
     frames: Family<Delivered, Counter>,
@@ -77,19 +85,18 @@ pub(super) struct Ledger {
 }
 
 impl Ledger {
-    /// Takes up the passages that are open; deliveries go into the sender.
-    pub(super) async fn open(
+    /// Deliveries go into the sender.
+    pub(super) fn new(
         persons: Persons,
         rules: Rules,
         health: Health,
         metrics: &Metrics,
-    ) -> Result<(Self, mpsc::Sender<Delivery>), Error> {
+    ) -> (Self, mpsc::Sender<Delivery>) {
         let (sender, inbox) = mpsc::channel(WAITING);
-        let mut ledger = Self {
+        let ledger = Self {
             persons,
             rules,
             cameras: BTreeMap::new(),
-            incomplete: true,
             inbox,
             health,
             frames: Family::default(),
@@ -105,8 +112,7 @@ impl Ledger {
             "Passages that may still change",
             ledger.open.clone(),
         );
-        ledger.complete().await?;
-        Ok((ledger, sender))
+        (ledger, sender)
     }
 
     /// Works until the last sender is gone.
@@ -131,7 +137,7 @@ impl Ledger {
             let open: usize = self
                 .cameras
                 .values()
-                .map(|camera| camera.open_passages().len())
+                .map(|held| held.camera.open_passages().len())
                 .sum();
             self.open.set(i64::try_from(open).unwrap_or(i64::MAX));
         }
@@ -172,101 +178,128 @@ impl Ledger {
         }
     }
 
-    /// What is in memory of these cameras is ahead of the file.
+    /// What is in memory of these cameras is ahead of the store.
     fn forget(&mut self, batch: &[Delivery]) {
         for delivery in batch {
             self.cameras.remove(&delivery.camera);
         }
-        self.incomplete = true;
     }
 
     /// Folds and writes frames in one transaction.
     async fn write(&mut self, batch: &[Delivery]) -> Result<Vec<Noted>, Error> {
         let now = Timestamp::now();
-        let mut write = self.persons.write().await?;
+        let cameras: BTreeSet<&CameraKey> = batch.iter().map(|delivery| &delivery.camera).collect();
+        let mut write = self.persons.write(cameras.iter().copied()).await?;
+        for key in cameras {
+            self.catch_up(&mut write, key, now).await?;
+        }
         let mut noted = Vec::with_capacity(batch.len());
         for Delivery {
             camera: key, frame, ..
         } in batch
         {
             let repeated = !write.is_new(&frame.frame, now).await?;
-            let camera = self.camera(&mut write, key, now).await?;
+            let held = self.cameras.get_mut(key).expect("it has caught up");
             if !repeated {
-                let changes = camera.observe(frame.clone(), now);
-                if !changes.forgets(&frame.frame) {
-                    write.keep(key, frame).await?;
-                }
-                let snapshot = changes.settled.then(|| camera.snapshot());
-                write.apply(key, &changes, snapshot.as_ref()).await?;
+                held.observe(&mut write, key, frame, now).await?;
             }
             noted.push(Noted {
                 repeated,
-                open: camera.open_passages().len(),
+                open: held.camera.open_passages().len(),
             });
         }
         write.commit().await?;
         Ok(noted)
     }
 
-    async fn camera(
+    /// Makes a camera in memory what it is in the store. It is this camera's turn.
+    async fn catch_up(
         &mut self,
         write: &mut PersonsWrite,
         key: &CameraKey,
         now: Timestamp,
-    ) -> Result<&mut Camera, Error> {
-        match self.cameras.entry(key.clone()) {
-            Entry::Occupied(camera) => Ok(camera.into_mut()),
-            Entry::Vacant(place) => {
-                let kept = write.camera(key).await?;
-                let rules = self.rules.clone();
-                let camera = Camera::restore(rules, kept.snapshot, kept.frames, now);
-                Ok(place.insert(camera))
+    ) -> Result<(), Error> {
+        let version = write.version(key).await?;
+        if let Some(held) = self.cameras.get_mut(key)
+            && held.version.settled == version.settled
+        {
+            if held.version == version {
+                return Ok(());
+            }
+            let added = write.frames_since(key, held.version.changes).await?;
+            if added
+                .into_iter()
+                .all(|frame| held.camera.follow(frame, now))
+            {
+                held.version = version;
+                return Ok(());
             }
         }
-    }
-
-    /// Reads the cameras that have something open.
-    async fn complete(&mut self) -> Result<(), Error> {
-        if self.incomplete {
-            let mut write = self.persons.write().await?;
-            for key in self.persons.open_cameras().await? {
-                self.camera(&mut write, &key, Timestamp::now()).await?;
-            }
-            self.incomplete = false;
-        }
+        let kept = write.camera(key).await?;
+        let camera = Camera::restore(self.rules.clone(), kept.snapshot, kept.frames, now);
+        self.cameras.insert(key.clone(), Held { camera, version });
         Ok(())
     }
 
-    /// Closes the passages of cameras where nothing arrived for a while; cameras at rest leave the memory.
+    /// Closes the passages of cameras where nothing arrived for a while, at whichever instance. Takes up cameras that another
+    /// instance has left with open passages; cameras at rest leave the memory.
     async fn close_quiet(&mut self) -> Result<(), Error> {
-        self.complete().await?;
         let now = Timestamp::now();
-        let mut touched = Vec::new();
-        let result = async {
-            let mut write = None;
-            for (key, camera) in &mut self.cameras {
-                let changes = camera.close_quiet(now);
-                if changes.is_empty() {
-                    continue;
-                }
-                touched.push(key.clone());
-                let write = match &mut write {
-                    Some(write) => write,
-                    none => none.insert(self.persons.write().await?),
+        let open = self.persons.open_cameras().await?;
+        let unknown = open
+            .into_iter()
+            .filter(|key| !self.cameras.contains_key(key));
+        let mut due: BTreeSet<CameraKey> = unknown.collect();
+        let quiet = self.cameras.iter();
+        let quiet = quiet.filter(|(_, held)| held.camera.is_quiet(now));
+        due.extend(quiet.map(|(key, _)| key.clone()));
+        let closed = self.close(&due, now).await;
+        if closed.is_err() {
+            self.cameras.retain(|key, _| !due.contains(key));
+        }
+        self.cameras.retain(|_, held| !held.camera.is_idle());
+        closed
+    }
+
+    async fn close(&mut self, due: &BTreeSet<CameraKey>, now: Timestamp) -> Result<(), Error> {
+        if due.is_empty() {
+            return Ok(());
+        }
+        let mut write = self.persons.write(due).await?;
+        for key in due {
+            self.catch_up(&mut write, key, now).await?;
+            let held = self.cameras.get_mut(key).expect("it has caught up");
+            let changes = held.camera.close_quiet(now);
+            if !changes.is_empty() {
+                let change = Change {
+                    frame: None,
+                    changes: &changes,
+                    snapshot: Some(&held.camera.snapshot()),
                 };
-                write.apply(key, &changes, Some(&camera.snapshot())).await?;
-            }
-            match write {
-                Some(write) => write.commit().await,
-                None => Ok(()),
+                held.version = write.apply(key, held.version, change).await?;
             }
         }
-        .await;
-        if result.is_err() {
-            self.incomplete = true;
-            self.cameras.retain(|key, _| !touched.contains(key));
-        }
-        self.cameras.retain(|_, camera| !camera.is_idle());
-        result
+        write.commit().await
+    }
+}
+
+impl Held {
+    /// Folds a frame and writes what that changes.
+    async fn observe(
+        &mut self,
+        write: &mut PersonsWrite,
+        key: &CameraKey,
+        frame: &FrameObservations,
+        now: Timestamp,
+    ) -> Result<(), Error> {
+        let changes = self.camera.observe(frame.clone(), now);
+        let snapshot = changes.settled.then(|| self.camera.snapshot());
+        let change = Change {
+            frame: Some(frame),
+            changes: &changes,
+            snapshot: snapshot.as_ref(),
+        };
+        self.version = write.apply(key, self.version, change).await?;
+        Ok(())
     }
 }

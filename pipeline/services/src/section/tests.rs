@@ -1,28 +1,42 @@
 //! A section on port 0, asked by real clients.
 
-use std::path::Path;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
+use airside_postgres::{Home, Postgres, on_both};
 use airside_proto::v1::{
     Box as FaceBox, Event, Face, FrameId, ObserveRequest, section_client::SectionClient,
 };
 use airside_runtime::mesh::GrpcChannel;
+use airside_store::Place;
 use clap::Parser as _;
+use futures::StreamExt as _;
 use http::StatusCode;
 use tonic::Code;
 
 use super::*;
 use crate::trial::Trial;
 
-async fn start(directory: &Path) -> Trial {
-    let file = directory.join("section-1.sqlite");
-    let flags = [
-        "section",
-        "--listen",
-        "127.0.0.1:0",
-        "--database",
-        file.to_str().unwrap(),
-    ];
-    let settings = Settings::try_parse_from(flags).unwrap();
+on_both!(
+    posted_persons_are_counted_one_by_one_and_a_repeated_request_only_once,
+    bad_input_is_refused_by_name,
+    a_passing_person_is_counted_once_across_repeats_and_a_restart,
+    deliveries_at_the_same_time_are_all_written,
+    frames_that_cannot_be_are_refused,
+);
+
+fn settings(flags: Vec<String>) -> Settings {
+    let common = ["section", "--listen", "127.0.0.1:0"].map(str::to_owned);
+    Settings::try_parse_from(common.into_iter().chain(flags)).unwrap()
+}
+
+async fn start(home: &Home) -> Trial {
+    let settings = settings(home.flags("section-1"));
     Trial::run(build(&settings).await.unwrap())
 }
 
@@ -69,10 +83,8 @@ fn observation(sequence: u64, x: f32) -> ObserveRequest {
     }
 }
 
-#[tokio::test]
-async fn posted_persons_are_counted_one_by_one_and_a_repeated_request_only_once() {
-    let directory = tempfile::tempdir().unwrap();
-    let section = start(directory.path()).await;
+async fn posted_persons_are_counted_one_by_one_and_a_repeated_request_only_once(home: &Home) {
+    let section = start(home).await;
     let (first, second) = ("2020-02-25T14:35:38.204522Z", "2020-02-25T16:35:39+02:00");
     let body = format!(
         r#"{{"persons":[{},{}]}}"#,
@@ -103,10 +115,8 @@ async fn posted_persons_are_counted_one_by_one_and_a_repeated_request_only_once(
     section.stop().await;
 }
 
-#[tokio::test]
-async fn bad_input_is_refused_by_name() {
-    let directory = tempfile::tempdir().unwrap();
-    let section = start(directory.path()).await;
+async fn bad_input_is_refused_by_name(home: &Home) {
+    let section = start(home).await;
     let other = format!(
         r#"{{"persons":[{}]}}"#,
         person("2", "exit", "2020-02-25T14:35:38Z")
@@ -150,10 +160,8 @@ async fn bad_input_is_refused_by_name() {
     section.stop().await;
 }
 
-#[tokio::test]
-async fn a_passing_person_is_counted_once_across_repeats_and_a_restart() {
-    let directory = tempfile::tempdir().unwrap();
-    let section = start(directory.path()).await;
+async fn a_passing_person_is_counted_once_across_repeats_and_a_restart(home: &Home) {
+    let section = start(home).await;
     let mut section_client = client(&section);
     for sequence in [1, 3, 2, 3] {
         let answer = section_client
@@ -163,7 +171,7 @@ async fn a_passing_person_is_counted_once_across_repeats_and_a_restart() {
     }
     section.stop().await;
 
-    let section = start(directory.path()).await;
+    let section = start(home).await;
     let mut section_client = client(&section);
     for (sequence, repeated) in [(2, true), (4, false)] {
         let answer = section_client
@@ -177,10 +185,8 @@ async fn a_passing_person_is_counted_once_across_repeats_and_a_restart() {
     section.stop().await;
 }
 
-#[tokio::test]
-async fn deliveries_at_the_same_time_are_all_written() {
-    let directory = tempfile::tempdir().unwrap();
-    let section = start(directory.path()).await;
+async fn deliveries_at_the_same_time_are_all_written(home: &Home) {
+    let section = start(home).await;
     let section_client = client(&section);
     let deliveries = (1..=60).map(|sequence| {
         let mut client = section_client.clone();
@@ -197,10 +203,8 @@ async fn deliveries_at_the_same_time_are_all_written() {
     section.stop().await;
 }
 
-#[tokio::test]
-async fn frames_that_cannot_be_are_refused() {
-    let directory = tempfile::tempdir().unwrap();
-    let section = start(directory.path()).await;
+async fn frames_that_cannot_be_are_refused(home: &Home) {
+    let section = start(home).await;
     let mut section_client = client(&section);
     type Spoil = fn(&mut ObserveRequest);
     let refused: [(Spoil, Code); 5] = [
@@ -231,12 +235,12 @@ async fn frames_that_cannot_be_are_refused() {
 
 #[tokio::test]
 async fn a_file_that_fails_is_an_answer_and_not_an_end() {
-    let directory = tempfile::tempdir().unwrap();
-    let section = start(directory.path()).await;
-    let file = directory.path().join("section-1.sqlite");
+    let home = Home::on_sqlite();
+    let section = start(&home).await;
+    let file = Place::File(home.file("section-1").unwrap());
     // Another process holds the file for longer than anybody waits.
     let other = Persons::open(&file, "1".parse().unwrap()).await.unwrap();
-    let held = other.write().await.unwrap();
+    let held = other.write([]).await.unwrap();
     let mut section_client = client(&section);
     let status = section_client
         .observe(observation(1, 0.0))
@@ -251,4 +255,199 @@ async fn a_file_that_fails_is_an_answer_and_not_an_end() {
     section_client.observe(observation(1, 0.0)).await.unwrap();
     assert_eq!(section.get("/readyz").await.status, StatusCode::OK);
     section.stop().await;
+}
+
+/// Settings for a database of this server.
+fn on_server(server: &Postgres, address: String) -> Settings {
+    let password = server.password_file().display().to_string();
+    let flags = [
+        "--database",
+        &address,
+        "--database-password-file",
+        &password,
+    ];
+    settings(flags.map(str::to_owned).into())
+}
+
+async fn ready(section: &Trial) {
+    let wait = async {
+        while section.get("/readyz").await.status != StatusCode::OK {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), wait)
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn a_server_that_is_away_is_waited_for_at_the_start_and_later() {
+    let server = Postgres::start("");
+    let settings = on_server(&server, server.database());
+    server.crash();
+    let section = Trial::run(build(&settings).await.unwrap());
+    let mut section_client = client(&section);
+    for sequence in [1, 2] {
+        let waiting = section.get("/readyz").await;
+        assert_eq!(waiting.status, StatusCode::SERVICE_UNAVAILABLE);
+        assert!(waiting.body.contains("store"), "{}", waiting.body);
+        let away = section_client.observe(observation(sequence, 0.0)).await;
+        assert_eq!(away.unwrap_err().code(), Code::Unavailable);
+        server.resume();
+        ready(&section).await;
+        let mut noted = async || {
+            let noted = section_client.observe(observation(sequence, 0.0)).await;
+            noted.unwrap().into_inner().repeated_delivery
+        };
+        assert!(!noted().await);
+        assert!(noted().await);
+        server.crash();
+        let away = section_client.observe(observation(9, 0.0)).await;
+        assert_eq!(away.unwrap_err().code(), Code::Unavailable);
+    }
+    section.stop().await;
+}
+
+#[tokio::test]
+async fn a_server_that_refuses_is_an_error_at_the_start_without_the_password() {
+    let server = Postgres::shared();
+    let home = Home::on_postgres();
+    let password = home.directory().join("password");
+    std::fs::write(&password, "s3cret\n").unwrap();
+    let mut settings = on_server(server, home.address().unwrap().to_owned());
+    settings.storage.server.database_password_file = Some(password);
+    let refused = build(&settings).await.unwrap_err();
+    let told = format!("{refused} {refused:?} {settings:?}");
+    assert!(told.contains("password authentication failed"), "{told}");
+    assert!(!told.contains("s3cret"), "{told}");
+
+    let missing = on_server(server, server.address("nowhere"));
+    let refused = build(&missing).await.unwrap_err().to_string();
+    assert!(refused.contains("\"nowhere\" does not exist"), "{refused}");
+}
+
+#[tokio::test]
+async fn a_schema_of_a_newer_version_is_refused() {
+    let (server, home) = (Postgres::shared(), Home::on_postgres());
+    let address = home.address().unwrap().to_owned();
+    start(&home).await.stop().await;
+    let database = address.split(['/', '?']).nth(3).unwrap();
+    server.sql(
+        database,
+        "INSERT INTO \"section-1\"._sqlx_migrations
+             (version, description, success, checksum, execution_time)
+         VALUES (9999, 'later', true, '', 0)",
+    );
+    let refused = build(&on_server(server, address)).await.unwrap_err();
+    assert!(refused.to_string().contains("newer version"), "{refused}");
+}
+
+/// A film of somebody who crosses the picture, each frame at an instance of its own choice, some at two of them.
+#[tokio::test]
+async fn instances_that_share_a_database_count_a_person_once() {
+    let home = Home::on_postgres();
+    let sections = futures::future::join_all((0..3).map(|_| start(&home))).await;
+    let deliveries = (1..=60_u64).flat_map(|sequence| {
+        let instances = if sequence % 5 == 0 { 0..2 } else { 2..3 };
+        let place = move |instance: usize| (instance + usize::try_from(sequence).unwrap()) % 3;
+        instances.map(move |instance| (sequence, place(instance)))
+    });
+    let deliveries = deliveries.map(|(sequence, instance)| {
+        let mut client = client(&sections[instance]);
+        let x = sequence as f32 * 15.0;
+        async move {
+            let noted = client.observe(observation(sequence, x)).await.unwrap();
+            u32::from(!noted.into_inner().repeated_delivery)
+        }
+    });
+    let new: u32 = futures::future::join_all(deliveries)
+        .await
+        .into_iter()
+        .sum();
+    assert_eq!(new, 60);
+    let mut open = Vec::new();
+    for section in &sections {
+        let counted = section
+            .get(&format!("/persons?{ALL}&aggregate=count"))
+            .await;
+        assert_eq!(counted.body, "1");
+        let repeated = client(section).observe(observation(60, 0.0)).await.unwrap();
+        open.push(repeated.into_inner().open_passages);
+    }
+    assert_eq!(open, [1, 1, 1]);
+    for section in sections {
+        section.stop().await;
+    }
+}
+
+/// Three cameras see two people each, a minute apart. Every frame goes to another instance, and again to the next one as long as the
+/// database is away, which crashes with a third of them written.
+#[tokio::test(flavor = "multi_thread")]
+async fn frames_are_neither_lost_nor_twice_when_the_database_crashes_under_load() {
+    const FRAMES: u64 = 100;
+    let server = Arc::new(Postgres::start(""));
+    let address = server.database();
+    let settings = on_server(&server, address.clone());
+    let built = futures::future::join_all((0..3).map(|_| build(&settings))).await;
+    let sections: Vec<Trial> = built
+        .into_iter()
+        .map(|bound| Trial::run(bound.unwrap()))
+        .collect();
+    let (written, deferred) = (AtomicU64::new(0), AtomicU64::new(0));
+    let frames = (1..=FRAMES).flat_map(|sequence| ["1", "2", "3"].map(|camera| (sequence, camera)));
+    let deliveries = futures::stream::iter(frames).for_each_concurrent(12, |(sequence, camera)| {
+        let mut frame = observation(sequence, 600.0);
+        frame.frame.as_mut().unwrap().camera = camera.to_owned();
+        if sequence > FRAMES / 2 {
+            frame.captured_at_us += 60_000_000;
+        }
+        let (sections, written, deferred) = (&sections, &written, &deferred);
+        async move {
+            let first = usize::try_from(sequence).unwrap();
+            for instance in (0..sections.len()).cycle().skip(first) {
+                match client(&sections[instance]).observe(frame.clone()).await {
+                    Ok(_) => break,
+                    Err(status) => assert_eq!(status.code(), Code::Unavailable, "{status}"),
+                }
+                deferred.fetch_add(1, Ordering::Relaxed);
+                // As a collector's agent, which does not ask at once.
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+            written.fetch_add(1, Ordering::Relaxed);
+        }
+    });
+    let crash = async {
+        while written.load(Ordering::Relaxed) < FRAMES {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        let crashed = Arc::clone(&server);
+        tokio::task::spawn_blocking(move || {
+            crashed.crash();
+            crashed.resume();
+        })
+        .await
+        .unwrap();
+    };
+    tokio::time::timeout(Duration::from_secs(120), async {
+        tokio::join!(deliveries, crash)
+    })
+    .await
+    .unwrap();
+    assert!(deferred.load(Ordering::Relaxed) > 0);
+    let database = address.split(['/', '?']).nth(3).unwrap();
+    let kept = |what: &str| server.sql(database, &format!("SELECT {what}"));
+    let schema = "\"section-1\"";
+    let frames = (3 * FRAMES).to_string();
+    assert_eq!(
+        kept(&format!("SUM(last - first + 1) FROM {schema}.frame_run")),
+        frames
+    );
+    assert_eq!(kept(&format!("COUNT(*) FROM {schema}.observation")), frames);
+    for section in sections {
+        let counted = section
+            .get(&format!("/persons?{ALL}&aggregate=count"))
+            .await;
+        assert_eq!(counted.body, "6");
+        section.stop().await;
+    }
 }

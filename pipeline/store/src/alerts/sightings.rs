@@ -6,10 +6,13 @@ use airside_core::{
     FrameId, Timestamp,
     sighting::{Appearance, Sighting, place},
 };
-use sqlx::SqliteConnection;
 
 use super::{Alert, Alerts, Row, StoredAlert, alert, delete, insert, names};
-use crate::{Error, frames};
+use crate::{
+    Error,
+    database::{Session, sql},
+    frames,
+};
 
 /// What one frame showed of persons of interest; the alert names those seen.
 #[derive(Clone, Debug)]
@@ -34,42 +37,38 @@ impl Alerts {
         report: &Report<'_>,
         gap: Duration,
     ) -> Result<(Vec<StoredAlert>, bool), Error> {
-        let mut transaction = self.database.write().await?;
-        if !frames::note(&mut transaction, report.frame, Timestamp::now()).await? {
-            return Ok((raised_by(&mut transaction, report.frame).await?, false));
+        let mut session = self.database.write().await?;
+        let camera = frames::turn(&report.frame.agent, &report.frame.camera);
+        session.exclude(&camera).await?;
+        if !frames::note(&mut session, report.frame, Timestamp::now()).await? {
+            return Ok((raised_by(&mut session, report.frame).await?, false));
         }
         let mut raised = Vec::new();
         for (position, name) in report.alert.persons.iter().enumerate() {
             // A name twice in a frame: two faces were taken for the same person.
             if !report.alert.persons[..position].contains(name)
-                && let Some(alert) = sight(&mut transaction, report, name, gap).await?
+                && let Some(alert) = sight(&mut session, report, name, gap).await?
             {
                 raised.push(alert);
             }
         }
-        transaction.commit().await?;
+        session.commit().await?;
         Ok((raised, true))
     }
 }
 
 /// The alerts that a frame raised when it came first.
-async fn raised_by(
-    connection: &mut SqliteConnection,
-    frame: &FrameId,
-) -> Result<Vec<StoredAlert>, Error> {
-    let rows: Vec<Row> = sqlx::query_as(
-        "SELECT id, captured_at, section, event FROM alert
-         WHERE agent = $1 AND camera = $2 AND epoch = $3 AND sequence = $4 ORDER BY id",
-    )
+async fn raised_by(session: &mut Session, frame: &FrameId) -> Result<Vec<StoredAlert>, Error> {
+    let select = sql("SELECT id, captured_at, section, event FROM alert
+         WHERE agent = $1 AND camera = $2 AND epoch = $3 AND sequence = $4 ORDER BY id")
     .bind(&frame.agent)
     .bind(&frame.camera)
     .bind(frame.epoch.cast_signed())
-    .bind(frame.sequence.cast_signed())
-    .fetch_all(&mut *connection)
-    .await?;
+    .bind(frame.sequence.cast_signed());
+    let rows: Vec<Row> = session.rows(select).await?;
     let mut alerts = Vec::new();
     for row in rows {
-        let persons = names(connection, row.0).await?;
+        let persons = names(session, row.0).await?;
         alerts.push(alert(row, persons)?);
     }
     Ok(alerts)
@@ -77,51 +76,47 @@ async fn raised_by(
 
 /// One person in one frame: the alert that this raises, if any.
 async fn sight(
-    connection: &mut SqliteConnection,
+    session: &mut Session,
     report: &Report<'_>,
     name: &str,
     gap: Duration,
 ) -> Result<Option<StoredAlert>, Error> {
     let at = report.alert.captured_at;
-    let near = appearances(connection, report, name, gap).await?;
+    let near = appearances(session, report, name, gap).await?;
     match place(at, near, gap) {
         Sighting::First => {
             let alert = Alert {
                 persons: vec![name.to_owned()],
                 ..report.alert.clone()
             };
-            let id = insert(connection, &alert, report.image, Some(report.frame)).await?;
-            sqlx::query(
-                "INSERT INTO appearance
+            let id = insert(session, &alert, report.image, Some(report.frame)).await?;
+            let appearance = sql("INSERT INTO appearance
                      (agent, camera, name, first_seen, last_seen, alert, touched_at)
-                 VALUES ($1, $2, $3, $4, $4, $5, $6)",
-            )
+                 VALUES ($1, $2, $3, $4, $4, $5, $6)")
             .bind(&report.frame.agent)
             .bind(&report.frame.camera)
             .bind(name)
             .bind(at.as_micros())
             .bind(id)
-            .bind(Timestamp::now().as_micros())
-            .execute(connection)
-            .await?;
+            .bind(Timestamp::now().as_micros());
+            session.execute(appearance).await?;
             Ok(Some(StoredAlert { id, alert }))
         }
         Sighting::Again {
             appearance,
             absorbed,
         } => {
-            sqlx::query(
+            let update = sql(
                 "UPDATE appearance SET first_seen = $1, last_seen = $2, touched_at = $3
                  WHERE id = $4",
             )
             .bind(appearance.first.as_micros())
             .bind(appearance.last.as_micros())
             .bind(Timestamp::now().as_micros())
-            .bind(appearance.id)
-            .execute(&mut *connection)
-            .await?;
+            .bind(appearance.id);
+            session.execute(update).await?;
             for later in absorbed {
-                withdraw(connection, later).await?;
+                withdraw(session, later).await?;
             }
             Ok(None)
         }
@@ -129,23 +124,20 @@ async fn sight(
 }
 
 async fn appearances(
-    connection: &mut SqliteConnection,
+    session: &mut Session,
     report: &Report<'_>,
     name: &str,
     gap: Duration,
 ) -> Result<Vec<Appearance<i64>>, Error> {
     let at = report.alert.captured_at;
-    let rows: Vec<(i64, i64, i64)> = sqlx::query_as(
-        "SELECT id, first_seen, last_seen FROM appearance
-         WHERE agent = $1 AND camera = $2 AND name = $3 AND last_seen >= $4 AND first_seen <= $5",
-    )
+    let select = sql("SELECT id, first_seen, last_seen FROM appearance
+         WHERE agent = $1 AND camera = $2 AND name = $3 AND last_seen >= $4 AND first_seen <= $5")
     .bind(&report.frame.agent)
     .bind(&report.frame.camera)
     .bind(name)
     .bind(at.before(gap).as_micros())
-    .bind(at.after(gap).as_micros())
-    .fetch_all(connection)
-    .await?;
+    .bind(at.after(gap).as_micros());
+    let rows: Vec<(i64, i64, i64)> = session.rows(select).await?;
     let appearance = |(id, first, last)| Appearance {
         id,
         first: Timestamp::from_micros(first),
@@ -155,14 +147,11 @@ async fn appearances(
 }
 
 /// An appearance that was a part of another: it and its alert are none.
-async fn withdraw(connection: &mut SqliteConnection, appearance: i64) -> Result<(), Error> {
-    let alert: Option<i64> =
-        sqlx::query_scalar("DELETE FROM appearance WHERE id = $1 RETURNING alert")
-            .bind(appearance)
-            .fetch_one(&mut *connection)
-            .await?;
+async fn withdraw(session: &mut Session, appearance: i64) -> Result<(), Error> {
+    let gone = sql("DELETE FROM appearance WHERE id = $1 RETURNING alert").bind(appearance);
+    let (alert,): (Option<i64>,) = session.the_row(gone).await?;
     if let Some(alert) = alert {
-        delete(connection, alert).await?;
+        delete(session, alert).await?;
     }
     Ok(())
 }

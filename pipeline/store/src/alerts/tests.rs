@@ -1,16 +1,26 @@
 use std::time::Duration;
 
+use airside_postgres::{Home, on_both};
+
 use super::*;
-use crate::{Answer, Request};
+use crate::{Answer, Request, trial::place};
+
+on_both!(
+    an_alert_is_kept_listed_and_erased,
+    a_time_frame_includes_its_ends,
+    a_request_is_carried_out_once_also_when_it_comes_twice_at_a_time,
+    one_appearance_is_one_alert,
+    a_late_sighting_withdraws_the_later_of_two_alerts_that_it_joins,
+    a_person_is_in_the_section_until_an_exit,
+    purging_erases_what_is_too_old,
+);
 
 const GAP: Duration = Duration::from_secs(8);
 
-async fn alerts() -> (tempfile::TempDir, Alerts) {
-    let directory = tempfile::tempdir().unwrap();
-    let alerts = Alerts::open(&directory.path().join("alerts.db"))
-        .await
-        .unwrap();
-    (directory, alerts)
+async fn alerts(home: &Home) -> Alerts {
+    let alerts = Alerts::open(&place(home, "alerts")).await.unwrap();
+    alerts.probe().await.unwrap();
+    alerts
 }
 
 fn second(second: u32) -> Timestamp {
@@ -61,9 +71,8 @@ const ALL: Page = Page {
     limit: None,
 };
 
-#[tokio::test]
-async fn an_alert_is_kept_listed_and_erased() {
-    let (directory, alerts) = alerts().await;
+async fn an_alert_is_kept_listed_and_erased(home: &Home) {
+    let alerts = alerts(home).await;
     let first = alert(10, Event::Entry, &["PersonX", "PersonY"]);
     let picture = b"a picture that nobody shall find again".as_slice();
     for expected in 1..=3 {
@@ -97,15 +106,15 @@ async fn an_alert_is_kept_listed_and_erased() {
             .effect,
         Some(4)
     );
-    for file in std::fs::read_dir(directory.path()).unwrap() {
+    // The server's files are its own.
+    for file in std::fs::read_dir(home.directory()).unwrap() {
         let bytes = std::fs::read(file.unwrap().path()).unwrap();
         assert!(!bytes.windows(picture.len()).any(|window| window == picture));
     }
 }
 
-#[tokio::test]
-async fn a_time_frame_includes_its_ends() {
-    let (_directory, alerts) = alerts().await;
+async fn a_time_frame_includes_its_ends(home: &Home) {
+    let alerts = alerts(home).await;
     for at in [10, 20, 30] {
         alerts
             .add(&alert(at, Event::Entry, &["A", "B"]), b"", None, answer)
@@ -127,9 +136,8 @@ async fn a_time_frame_includes_its_ends() {
     );
 }
 
-#[tokio::test]
-async fn a_request_is_carried_out_once_also_when_it_comes_twice_at_a_time() {
-    let (_directory, alerts) = alerts().await;
+async fn a_request_is_carried_out_once_also_when_it_comes_twice_at_a_time(home: &Home) {
+    let alerts = alerts(home).await;
     let request = Request {
         target: "POST /".to_owned(),
         id: "r1".to_owned(),
@@ -143,9 +151,8 @@ async fn a_request_is_carried_out_once_also_when_it_comes_twice_at_a_time() {
     assert_eq!(alerts.count(None).await.unwrap(), 1);
 }
 
-#[tokio::test]
-async fn one_appearance_is_one_alert() {
-    let (_directory, alerts) = alerts().await;
+async fn one_appearance_is_one_alert(home: &Home) {
+    let alerts = alerts(home).await;
     assert_eq!(report(&alerts, 1, 10, &["PersonX", "PersonX"]).await, [1]);
     assert_eq!(report(&alerts, 2, 12, &["PersonX", "PersonY"]).await, [2]);
     assert_eq!(
@@ -160,9 +167,8 @@ async fn one_appearance_is_one_alert() {
     assert!(report(&alerts, 5, 41, &["PersonX"]).await.is_empty());
 }
 
-#[tokio::test]
-async fn a_late_sighting_withdraws_the_later_of_two_alerts_that_it_joins() {
-    let (_directory, alerts) = alerts().await;
+async fn a_late_sighting_withdraws_the_later_of_two_alerts_that_it_joins(home: &Home) {
+    let alerts = alerts(home).await;
     assert_eq!(report(&alerts, 1, 10, &["PersonX"]).await, [1]);
     assert_eq!(report(&alerts, 3, 24, &["PersonX"]).await, [2]);
     assert!(report(&alerts, 2, 17, &["PersonX"]).await.is_empty());
@@ -170,9 +176,8 @@ async fn a_late_sighting_withdraws_the_later_of_two_alerts_that_it_joins() {
     assert!(report(&alerts, 4, 31, &["PersonX"]).await.is_empty());
 }
 
-#[tokio::test]
-async fn a_person_is_in_the_section_until_an_exit() {
-    let (_directory, alerts) = alerts().await;
+async fn a_person_is_in_the_section_until_an_exit(home: &Home) {
+    let alerts = alerts(home).await;
     let entry = alert(10, Event::Entry, &["PersonX"]);
     let add = async |alert: &Alert| alerts.add(alert, b"", None, answer).await.unwrap();
     add(&entry).await;
@@ -183,9 +188,8 @@ async fn a_person_is_in_the_section_until_an_exit() {
     assert!(!alerts.still_in_section(&entry).await.unwrap());
 }
 
-#[tokio::test]
-async fn purging_erases_what_is_too_old() {
-    let (_directory, alerts) = alerts().await;
+async fn purging_erases_what_is_too_old(home: &Home) {
+    let alerts = alerts(home).await;
     report(&alerts, 1, 10, &["PersonX"]).await;
     let between = Timestamp::now();
     report(&alerts, 2, 50, &["PersonX"]).await;

@@ -3,13 +3,24 @@ use airside_core::{
     passage::{Camera, Observation, Rules},
 };
 
-use super::*;
+use airside_postgres::{Home, on_both};
 
-async fn persons() -> (tempfile::TempDir, Persons) {
-    let directory = tempfile::tempdir().unwrap();
-    let file = directory.path().join("section-1.db");
-    let persons = Persons::open(&file, "1".parse().unwrap()).await.unwrap();
-    (directory, persons)
+use super::*;
+use crate::trial::place;
+
+on_both!(
+    persons_are_found_by_time_and_event,
+    a_request_is_carried_out_once,
+    a_passage_survives_a_restart_and_keeps_no_descriptor_when_it_is_over,
+    a_run_of_frames_is_one_row_in_any_order,
+    what_others_add_is_told_from_what_they_settle,
+);
+
+async fn persons(home: &Home) -> Persons {
+    let place = place(home, "section-1");
+    let persons = Persons::open(&place, "1".parse().unwrap()).await.unwrap();
+    persons.probe().await.unwrap();
+    persons
 }
 
 fn second(second: u32) -> Timestamp {
@@ -78,20 +89,24 @@ fn frame(sequence: u64, at: u32) -> FrameObservations {
 }
 
 async fn observe(persons: &Persons, camera: &mut Camera, frame: FrameObservations) -> bool {
-    let mut write = persons.write().await.unwrap();
+    let mut write = persons.write([&key()]).await.unwrap();
     if !write.is_new(&frame.frame, second(0)).await.unwrap() {
         return false;
     }
-    write.keep(&key(), &frame).await.unwrap();
-    let changes = camera.observe(frame, second(0));
-    write.apply(&key(), &changes, None).await.unwrap();
+    let version = write.version(&key()).await.unwrap();
+    let changes = camera.observe(frame.clone(), second(0));
+    let change = Change {
+        frame: Some(&frame),
+        changes: &changes,
+        snapshot: None,
+    };
+    write.apply(&key(), version, change).await.unwrap();
     write.commit().await.unwrap();
     true
 }
 
-#[tokio::test]
-async fn persons_are_found_by_time_and_event() {
-    let (_directory, persons) = persons().await;
+async fn persons_are_found_by_time_and_event(home: &Home) {
+    let persons = persons(home).await;
     let all = [
         person(10, Event::Entry),
         person(20, Event::Exit),
@@ -121,9 +136,8 @@ async fn persons_are_found_by_time_and_event() {
     assert_eq!(kept, [person(40, Event::Exit)]);
 }
 
-#[tokio::test]
-async fn a_request_is_carried_out_once() {
-    let (_directory, persons) = persons().await;
+async fn a_request_is_carried_out_once(home: &Home) {
+    let persons = persons(home).await;
     let request = Request {
         target: "POST /persons".to_owned(),
         id: "r1".to_owned(),
@@ -142,21 +156,19 @@ async fn a_request_is_carried_out_once() {
     assert_eq!(persons.count(always(), None).await.unwrap(), 1);
 }
 
-#[tokio::test]
-async fn a_passage_survives_a_restart_and_keeps_no_descriptor_when_it_is_over() {
-    let (directory, persons) = persons().await;
+async fn a_passage_survives_a_restart_and_keeps_no_descriptor_when_it_is_over(home: &Home) {
+    let first = persons(home).await;
     let mut camera = Camera::new(Rules::default());
-    assert!(observe(&persons, &mut camera, frame(1, 10)).await);
+    assert!(observe(&first, &mut camera, frame(1, 10)).await);
     assert!(
-        !observe(&persons, &mut camera, frame(1, 10)).await,
+        !observe(&first, &mut camera, frame(1, 10)).await,
         "repeated"
     );
-    drop((persons, camera));
+    drop((first, camera));
 
-    let file = directory.path().join("section-1.db");
-    let persons = Persons::open(&file, "1".parse().unwrap()).await.unwrap();
+    let persons = persons(home).await;
     assert_eq!(persons.open_cameras().await.unwrap(), [key()]);
-    let mut write = persons.write().await.unwrap();
+    let mut write = persons.write([&key()]).await.unwrap();
     let state = write.camera(&key()).await.unwrap();
     drop(write);
     let mut camera = Camera::restore(Rules::default(), state.snapshot, state.frames, second(0));
@@ -168,21 +180,23 @@ async fn a_passage_survives_a_restart_and_keeps_no_descriptor_when_it_is_over() 
     assert_eq!(persons.count(always(), None).await.unwrap(), 1);
 
     let changes = camera.close_quiet(second(1_000));
-    let mut write = persons.write().await.unwrap();
-    write
-        .apply(&key(), &changes, Some(&camera.snapshot()))
-        .await
-        .unwrap();
+    let mut write = persons.write([&key()]).await.unwrap();
+    let version = write.version(&key()).await.unwrap();
+    let change = Change {
+        frame: None,
+        changes: &changes,
+        snapshot: Some(&camera.snapshot()),
+    };
+    write.apply(&key(), version, change).await.unwrap();
     write.commit().await.unwrap();
     assert!(persons.open_cameras().await.unwrap().is_empty());
     assert_eq!(persons.count(always(), None).await.unwrap(), 1);
 }
 
-#[tokio::test]
-async fn a_run_of_frames_is_one_row_in_any_order() {
-    let (_directory, persons) = persons().await;
+async fn a_run_of_frames_is_one_row_in_any_order(home: &Home) {
+    let persons = persons(home).await;
     for sequence in [5, 1, 3, 2, 4] {
-        let mut write = persons.write().await.unwrap();
+        let mut write = persons.write([&key()]).await.unwrap();
         assert!(
             write
                 .is_new(&frame(sequence, 0).frame, second(0))
@@ -197,11 +211,79 @@ async fn a_run_of_frames_is_one_row_in_any_order() {
         );
         write.commit().await.unwrap();
     }
-    let runs: Vec<(i64, i64)> = sqlx::query_as("SELECT first, last FROM frame_run")
-        .fetch_all(persons.database.read())
-        .await
-        .unwrap();
+    let mut reader = persons.database.read().await.unwrap();
+    let select = sql("SELECT first, last FROM frame_run");
+    let runs: Vec<(i64, i64)> = reader.rows(select).await.unwrap();
     assert_eq!(runs, [(1, 5)]);
+}
+
+/// What [`Version`] promises to others who fold the same camera.
+async fn what_others_add_is_told_from_what_they_settle(home: &Home) {
+    let persons = persons(home).await;
+    let mut camera = Camera::new(Rules::default());
+    let version = async || {
+        let mut write = persons.write([&key()]).await.unwrap();
+        write.version(&key()).await.unwrap()
+    };
+    assert_eq!(version().await, Version::default());
+    for sequence in [1, 2] {
+        observe(&persons, &mut camera, frame(sequence, sequence as u32)).await;
+    }
+    let seen = version().await;
+    assert_eq!((seen.changes, seen.settled), (2, 0));
+    observe(&persons, &mut camera, frame(3, 3)).await;
+    let without_faces = FrameObservations {
+        faces: Vec::new(),
+        ..frame(4, 4)
+    };
+    observe(&persons, &mut camera, without_faces).await;
+    assert_eq!(version().await.changes, 3);
+    let mut write = persons.write([&key()]).await.unwrap();
+    let added = write.frames_since(&key(), seen.changes).await.unwrap();
+    assert_eq!(added, [frame(3, 3)]);
+    let all = write.camera(&key()).await.unwrap().frames;
+    assert_eq!(all, [frame(1, 1), frame(2, 2), frame(3, 3)]);
+    let change = Change {
+        frame: None,
+        changes: &camera.close_quiet(second(1_000)),
+        snapshot: Some(&camera.snapshot()),
+    };
+    let settled = write.apply(&key(), version_of(3), change).await.unwrap();
+    write.commit().await.unwrap();
+    assert_eq!((settled.changes, settled.settled), (4, 4));
+    assert_eq!(version().await, settled);
+}
+
+fn version_of(changes: i64) -> Version {
+    Version {
+        changes,
+        settled: 0,
+    }
+}
+
+#[tokio::test]
+async fn instances_that_open_a_new_database_at_once_migrate_it_once() {
+    let home = Home::on_postgres();
+    let place = place(&home, "section-1");
+    let mut instances = tokio::task::JoinSet::new();
+    for _ in 0..5 {
+        let place = place.clone();
+        instances.spawn(async move {
+            let persons = Persons::open(&place, "1".parse().unwrap()).await.unwrap();
+            let mut probed = persons.probe().await;
+            // Who has waited for long looks again, as the service does.
+            while let Err(Error::Busy(_)) = probed {
+                probed = persons.probe().await;
+            }
+            probed.unwrap();
+            persons.add(&[person(1, Event::Exit)], None, answer()).await
+        });
+    }
+    for added in instances.join_all().await {
+        added.unwrap();
+    }
+    let count = persons(&home).await.count(always(), None).await;
+    assert_eq!(count.unwrap(), 5);
 }
 
 #[tokio::test]
@@ -209,11 +291,12 @@ async fn what_is_no_database_is_refused_and_named() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("section-1.db");
     std::fs::write(&file, [b'x'; 8192]).unwrap();
-    let error = Persons::open(&file, "1".parse().unwrap())
+    let error = Persons::open(&Place::File(file), "1".parse().unwrap())
         .await
         .unwrap_err();
     assert!(error.to_string().contains("section-1.db"), "{error}");
     let alerts = directory.path().join("alerts.db");
+    let alerts = Place::File(alerts);
     crate::Alerts::open(&alerts).await.unwrap();
     let error = Persons::open(&alerts, "1".parse().unwrap())
         .await

@@ -4,71 +4,153 @@ use airside_core::{
     FrameId, Person, SectionId, Timestamp,
     passage::{Changes, FrameObservations, Passage, Snapshot},
 };
-use sqlx::{Sqlite, Transaction};
 
-use super::{CameraKey, CameraState, insert};
-use crate::{Error, frames};
+use super::{CameraKey, CameraState, Version, insert};
+use crate::{
+    Error,
+    database::{Session, sql},
+    frames,
+};
 
 /// A transaction on the persons.
 #[derive(Debug)]
 pub struct PersonsWrite {
-    pub(super) transaction: Transaction<'static, Sqlite>,
+    pub(super) session: Session,
     pub(super) section: SectionId,
+}
+
+/// What to write of a camera.
+#[derive(Clone, Copy, Debug)]
+pub struct Change<'a> {
+    /// The frame that was folded, if one was.
+    pub frame: Option<&'a FrameObservations>,
+    /// What that, or time, changed.
+    pub changes: &'a Changes,
+    /// The settled part; needed where something was settled.
+    pub snapshot: Option<&'a Snapshot>,
 }
 
 impl PersonsWrite {
     /// Notes that a frame is carried out; `false` if it was before.
     ///
     /// # Errors
-    /// The file cannot be written.
+    /// The database cannot be written.
     pub async fn is_new(&mut self, frame: &FrameId, now: Timestamp) -> Result<bool, Error> {
-        frames::note(&mut self.transaction, frame, now).await
+        frames::note(&mut self.session, frame, now).await
+    }
+
+    /// How often a camera has changed.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub async fn version(&mut self, key: &CameraKey) -> Result<Version, Error> {
+        let select = sql("SELECT changes, settling FROM camera
+             WHERE agent = $1 AND camera = $2 AND event = $3");
+        let select = select
+            .bind(&key.agent)
+            .bind(&key.camera)
+            .bind(key.event.as_str());
+        let row: Option<(i64, i64)> = self.session.row(select).await?;
+        let version = row.map(|(changes, settled)| Version { changes, settled });
+        Ok(version.unwrap_or_default())
     }
 
     /// What is kept of a camera.
     ///
     /// # Errors
-    /// The file, or what stands in it, cannot be read.
+    /// The database, or what stands in it, cannot be read.
     pub async fn camera(&mut self, key: &CameraKey) -> Result<CameraState, Error> {
-        let settled: Option<String> = sqlx::query_scalar(
-            "SELECT settled FROM camera WHERE agent = $1 AND camera = $2 AND event = $3",
-        )
-        .bind(&key.agent)
-        .bind(&key.camera)
-        .bind(key.event.as_str())
-        .fetch_optional(&mut *self.transaction)
-        .await?;
-        let frames: Vec<String> = sqlx::query_scalar(
-            "SELECT faces FROM observation WHERE agent = $1 AND camera = $2 AND event = $3",
-        )
-        .bind(&key.agent)
-        .bind(&key.camera)
-        .bind(key.event.as_str())
-        .fetch_all(&mut *self.transaction)
-        .await?;
-        let unreadable = |error| Error::content("camera", error);
+        let select =
+            sql("SELECT settled FROM camera WHERE agent = $1 AND camera = $2 AND event = $3");
+        let select = select
+            .bind(&key.agent)
+            .bind(&key.camera)
+            .bind(key.event.as_str());
+        let settled: Option<(String,)> = self.session.row(select).await?;
         Ok(CameraState {
             snapshot: match settled {
-                Some(text) => serde_json::from_str(&text).map_err(unreadable)?,
+                Some((text,)) => serde_json::from_str(&text).map_err(unreadable)?,
                 None => Snapshot::default(),
             },
-            frames: frames
-                .iter()
-                .map(|text| serde_json::from_str(text))
-                .collect::<Result<_, _>>()
-                .map_err(unreadable)?,
+            // Changes are counted from 1; what an earlier version of this program kept has none.
+            frames: self.frames_since(key, -1).await?,
         })
     }
 
-    /// Keeps what a frame showed until [`Self::apply`] forgets it.
+    /// The frames of a camera that were kept after so many changes, in the order in which they were folded.
     ///
     /// # Errors
-    /// The file cannot be written.
-    pub async fn keep(&mut self, key: &CameraKey, frame: &FrameObservations) -> Result<(), Error> {
+    /// The database, or what stands in it, cannot be read.
+    pub async fn frames_since(
+        &mut self,
+        key: &CameraKey,
+        changes: i64,
+    ) -> Result<Vec<FrameObservations>, Error> {
+        let select = sql("SELECT faces FROM observation
+             WHERE agent = $1 AND camera = $2 AND event = $3 AND change > $4 ORDER BY change");
+        let select = select
+            .bind(&key.agent)
+            .bind(&key.camera)
+            .bind(key.event.as_str())
+            .bind(changes);
+        let rows: Vec<(String,)> = self.session.rows(select).await?;
+        let frames = rows.iter().map(|(text,)| serde_json::from_str(text));
+        frames.collect::<Result<_, _>>().map_err(unreadable)
+    }
+
+    /// Carries out what the folding of a camera changed since `version`; its version then.
+    ///
+    /// # Errors
+    /// The database cannot be written.
+    pub async fn apply(
+        &mut self,
+        key: &CameraKey,
+        version: Version,
+        change: Change<'_>,
+    ) -> Result<Version, Error> {
+        let Change { frame, changes, .. } = change;
+        let kept = frame.filter(|frame| !changes.forgets(&frame.frame));
+        let passed_over =
+            |forgotten: &FrameId| frame.is_some_and(|frame| frame.frame == *forgotten);
+        let without_faces = changes.forget.iter().all(passed_over)
+            && changes.upsert.is_empty()
+            && changes.remove.is_empty()
+            && !changes.settled;
+        if kept.is_none() && without_faces {
+            return Ok(version);
+        }
+        let number = version.changes + 1;
+        if let Some(frame) = kept {
+            self.keep(key, frame, number).await?;
+        }
+        for passage in &changes.remove {
+            let delete = sql("DELETE FROM person WHERE passage = $1").bind(passage.to_string());
+            self.session.execute(delete).await?;
+        }
+        for passage in &changes.upsert {
+            self.upsert(key, passage).await?;
+        }
+        for frame in &changes.forget {
+            self.forget(key, frame).await?;
+        }
+        let version = Version {
+            changes: number,
+            settled: change.snapshot.map_or(version.settled, |_| number),
+        };
+        self.keep_camera(key, version, change.snapshot).await?;
+        Ok(version)
+    }
+
+    async fn keep(
+        &mut self,
+        key: &CameraKey,
+        frame: &FrameObservations,
+        change: i64,
+    ) -> Result<(), Error> {
         let faces = serde_json::to_string(frame).map_err(|error| Error::content("frame", error))?;
-        sqlx::query(
-            "INSERT INTO observation (agent, camera, event, epoch, sequence, faces)
-             VALUES ($1, $2, $3, $4, $5, $6)",
+        let insert = sql(
+            "INSERT INTO observation (agent, camera, event, epoch, sequence, faces, change)
+             VALUES ($1, $2, $3, $4, $5, $6, $7)",
         )
         .bind(&key.agent)
         .bind(&key.camera)
@@ -76,46 +158,20 @@ impl PersonsWrite {
         .bind(frame.frame.epoch.cast_signed())
         .bind(frame.frame.sequence.cast_signed())
         .bind(faces)
-        .execute(&mut *self.transaction)
-        .await?;
+        .bind(change);
+        self.session.execute(insert).await?;
         Ok(())
     }
 
-    /// Carries out what the folding of a camera changed; `snapshot` is needed where it settled something.
-    ///
-    /// # Errors
-    /// The file cannot be written.
-    pub async fn apply(
-        &mut self,
-        key: &CameraKey,
-        changes: &Changes,
-        snapshot: Option<&Snapshot>,
-    ) -> Result<(), Error> {
-        for passage in &changes.remove {
-            sqlx::query("DELETE FROM person WHERE passage = $1")
-                .bind(passage.to_string())
-                .execute(&mut *self.transaction)
-                .await?;
-        }
-        for passage in &changes.upsert {
-            self.upsert(key, passage).await?;
-        }
-        for frame in &changes.forget {
-            sqlx::query(
-                "DELETE FROM observation
-                 WHERE agent = $1 AND camera = $2 AND event = $3 AND epoch = $4 AND sequence = $5",
-            )
-            .bind(&key.agent)
-            .bind(&key.camera)
-            .bind(key.event.as_str())
-            .bind(frame.epoch.cast_signed())
-            .bind(frame.sequence.cast_signed())
-            .execute(&mut *self.transaction)
-            .await?;
-        }
-        if let Some(snapshot) = snapshot {
-            self.keep_snapshot(key, snapshot).await?;
-        }
+    async fn forget(&mut self, key: &CameraKey, frame: &FrameId) -> Result<(), Error> {
+        let delete = sql("DELETE FROM observation
+             WHERE agent = $1 AND camera = $2 AND event = $3 AND epoch = $4 AND sequence = $5")
+        .bind(&key.agent)
+        .bind(&key.camera)
+        .bind(key.event.as_str())
+        .bind(frame.epoch.cast_signed())
+        .bind(frame.sequence.cast_signed());
+        self.session.execute(delete).await?;
         Ok(())
     }
 
@@ -127,30 +183,46 @@ impl PersonsWrite {
             event: key.event,
             timestamp: passage.first_seen,
         };
-        insert(&mut self.transaction, &person, Some(passage)).await
+        insert(&mut self.session, &person, Some(passage)).await
     }
 
-    async fn keep_snapshot(&mut self, key: &CameraKey, snapshot: &Snapshot) -> Result<(), Error> {
-        let settled =
-            serde_json::to_string(snapshot).map_err(|error| Error::content("camera", error))?;
-        sqlx::query(
-            "INSERT INTO camera (agent, camera, event, settled) VALUES ($1, $2, $3, $4)
-             ON CONFLICT (agent, camera, event) DO UPDATE SET settled = excluded.settled",
+    async fn keep_camera(
+        &mut self,
+        key: &CameraKey,
+        version: Version,
+        snapshot: Option<&Snapshot>,
+    ) -> Result<(), Error> {
+        let none = Snapshot::default();
+        let settled = serde_json::to_string(snapshot.unwrap_or(&none));
+        let settled = settled.map_err(|error| Error::content("camera", error))?;
+        let insert = sql(
+            "INSERT INTO camera (agent, camera, event, settled, changes, settling)
+             VALUES ($1, $2, $3, $4, $5, $6)
+             ON CONFLICT (agent, camera, event) DO UPDATE SET changes = excluded.changes",
         )
         .bind(&key.agent)
         .bind(&key.camera)
         .bind(key.event.as_str())
         .bind(settled)
-        .execute(&mut *self.transaction)
-        .await?;
+        .bind(version.changes)
+        .bind(version.settled);
+        let insert = match snapshot {
+            Some(_) => insert.and(", settled = excluded.settled, settling = excluded.settling"),
+            None => insert,
+        };
+        self.session.execute(insert).await?;
         Ok(())
     }
 
     /// Makes it last.
     ///
     /// # Errors
-    /// The file cannot be written; nothing was.
+    /// The database cannot be written; nothing was.
     pub async fn commit(self) -> Result<(), Error> {
-        Ok(self.transaction.commit().await?)
+        self.session.commit().await
     }
+}
+
+fn unreadable(error: serde_json::Error) -> Error {
+    Error::content("camera", error)
 }
