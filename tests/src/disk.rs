@@ -77,12 +77,15 @@ impl SmallDisk {
         words.map(OsString::from).to_vec()
     }
 
-    /// Takes all the space that is left; [`release`](Self::release) gives it back.
+    /// Takes all the space that is left, also more than before; [`release`](Self::release) gives it back.
     ///
     /// # Errors
     /// The disk cannot be written for another reason.
     pub fn fill(&self) -> Result<()> {
-        let mut filler = fs::File::create(self.filler())?;
+        let mut filler = fs::File::options()
+            .create(true)
+            .append(true)
+            .open(self.filler())?;
         let full = io::copy(&mut io::repeat(0), &mut filler);
         let is_full = full.is_err_and(|error| error.kind() == io::ErrorKind::StorageFull);
         ensure!(is_full, "the disk is not small");

@@ -8,7 +8,9 @@ use std::{
 
 use airside_core::ledger::{CollectorLedger, Settlement};
 use airside_tests::{
-    Case, Program, Relay, Site, Spec, eventually,
+    Case, Program, Relay, Site, Spec,
+    disk::SmallDisk,
+    eventually,
     relay::{Line, Plug},
 };
 use anyhow::{Context as _, Result, ensure};
@@ -364,6 +366,16 @@ impl Checkpoint {
     pub(super) async fn spool_fails(&self) -> Result<()> {
         self.says("the disk fails", |state| {
             state["spool"]["error"].is_string()
+        })
+        .await
+    }
+
+    /// Keeps the disk full, also where the agent gives something back, until it says that the disk fails.
+    pub(super) async fn spool_finds_no_room(&self, disk: &SmallDisk) -> Result<()> {
+        eventually("the disk is full", NOTICED_WITHIN, async || {
+            disk.fill()?;
+            let state = self.agent.get("/state").await?.json()?;
+            Ok(state["spool"]["error"].is_string().then_some(()))
         })
         .await
     }

@@ -36,8 +36,7 @@ fn a_disk_in_trouble_costs_nothing_while_the_line_is_good() {
     case("disk_trouble", async |case| {
         let disk = SmallDisk::mount(case, MEGABYTES)?;
         let mut checkpoint = open(case, &disk, SPOOL).await?;
-        disk.fill()?;
-        checkpoint.spool_fails().await?;
+        checkpoint.spool_finds_no_room(&disk).await?;
         checkpoint.more(TROUBLE).await?;
         disk.release()?;
         checkpoint.spool_works().await?;
