@@ -142,7 +142,7 @@ async fn refuses_a_broken_file(device: &Device) -> Result<()> {
     ensure!(checked.contains("fsp"), "{checked}");
     device.run("systemctl reload airside-agent").await?;
     progressing("the log names the line", PATIENCE, async || {
-        let log = log(device, "--lines=20").await?;
+        let log = log(device, "-o cat --output-fields=MESSAGE,F_REASON").await?;
         let named = log.contains("agent.toml:") && log.contains("fsp");
         Ok(if named {
             ControlFlow::Break(())
@@ -271,8 +271,11 @@ async fn remove_and_purge(device: &Device) -> Result<()> {
     keeps_data(&left().await?)?;
 
     install(device, UPGRADED).await?;
+    // By dpkg, because apt has a terminal of its own and takes an early answer for itself.
     let asked = device
-        .run("echo no | script -qec 'DEBIAN_FRONTEND=teletype apt-get -qy purge airside-agent' /dev/null")
+        .run(
+            "echo no | script -qec 'DEBIAN_FRONTEND=teletype dpkg --purge airside-agent' /dev/null",
+        )
         .await?;
     ensure!(
         asked.contains("Delete pictures that were not delivered"),
