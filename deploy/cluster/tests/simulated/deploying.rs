@@ -49,6 +49,13 @@ fn options() -> Options {
     }
 }
 
+/// Why nothing is deployed.
+async fn refused(server: &Server) -> anyhow::Error {
+    deploy(&server.cluster(), objects(), &options())
+        .await
+        .expect_err("refused")
+}
+
 fn words(error: &anyhow::Error) -> String {
     format!("{error:#}")
 }
@@ -107,10 +114,7 @@ async fn a_try_changes_nothing() {
 async fn a_cluster_without_istio_is_left_as_it_is() {
     let server = Server::start().await;
     server.world().kinds.remove("networking.istio.io/v1");
-    let error = deploy(&server.cluster(), objects(), &options())
-        .await
-        .expect_err("refused");
-    let words = words(&error);
+    let words = words(&refused(&server).await);
     assert!(
         words.contains("no VirtualService") && words.contains("Istio is not installed"),
         "{words}"
@@ -134,10 +138,7 @@ async fn old_crds_are_named_with_the_versions_they_know() {
         .world()
         .kinds
         .insert("networking.istio.io/v1beta1".to_owned(), kinds);
-    let error = deploy(&server.cluster(), objects(), &options())
-        .await
-        .expect_err("refused");
-    let words = words(&error);
+    let words = words(&refused(&server).await);
     assert!(
         words.contains("only v1beta1") && words.contains("1.22"),
         "{words}"
@@ -150,10 +151,7 @@ async fn missing_rights_are_all_named_before_anything_is_changed() {
     server.world().denied = ["patch deployments", "create services"]
         .map(str::to_owned)
         .into();
-    let error = deploy(&server.cluster(), objects(), &options())
-        .await
-        .expect_err("refused");
-    let words = words(&error);
+    let words = words(&refused(&server).await);
     assert!(
         words.contains("patch deployments.apps in namespace airside"),
         "{words}"
@@ -174,9 +172,7 @@ async fn a_right_that_is_missing_only_in_the_end_is_named_as_well() {
     let server = Server::start().await;
     server.world().denied = ["patch deployments".to_owned()].into();
     server.world().reviews_tell = false;
-    let error = deploy(&server.cluster(), objects(), &options())
-        .await
-        .expect_err("refused");
+    let error = refused(&server).await;
     let Some(Error::Denied { denied, .. }) = error.downcast_ref() else {
         panic!("{error:#}");
     };
@@ -196,9 +192,7 @@ async fn what_others_created_stays_untouched() {
     let server = Server::start().await;
     let other = json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "collector"}});
     server.world().put(SERVICE, other.clone());
-    let error = deploy(&server.cluster(), objects(), &options())
-        .await
-        .expect_err("refused");
+    let error = refused(&server).await;
     assert!(
         words(&error).contains("Service collector is there and was not created by airsidectl"),
         "{error:#}"
@@ -229,10 +223,7 @@ async fn a_field_of_somebody_else_is_named_with_them() {
     let server = Server::start().await;
     let field = (".spec.template".to_owned(), "kubectl-edit".to_owned());
     server.world().fields.insert(DEPLOYMENT.to_owned(), field);
-    let error = deploy(&server.cluster(), objects(), &options())
-        .await
-        .expect_err("refused");
-    let words = words(&error);
+    let words = words(&refused(&server).await);
     assert!(
         words.contains(".spec.template") && words.contains("kubectl-edit"),
         "{words}"
