@@ -252,9 +252,7 @@ fn check(tables: &Tables, flags: &Flags, document: &Document) -> Result<(), conf
             mistakes.push(document.mistake(&key, misfit.reason));
         }
     }
-    let checked = tables
-        .control
-        .check(flags.server.listen, flags.trusted_network);
+    let checked = tables.control.check(&flags.server, flags.trusted_network);
     if let Err((key, reason)) = checked {
         mistakes.push(document.mistake(key, reason.to_string()));
     }

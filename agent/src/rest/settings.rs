@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, path::PathBuf};
 
-use airside_runtime::{Service, Tls, Token, TokenError, tls};
+use airside_runtime::{Server, Service, Tls, Token, TokenError, tls};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -53,7 +53,7 @@ impl Settings {
     ///
     /// # Errors
     /// Names what is missing.
-    pub fn check(&self, listen: SocketAddr, trusted: bool) -> Result<(), (&'static str, Refused)> {
+    pub fn check(&self, server: &Server, trusted: bool) -> Result<(), (&'static str, Refused)> {
         let missing = |key, beside| Err((key, Refused::Missing(beside)));
         match (&self.certificate, &self.key, &self.client_ca) {
             (Some(_), None, _) => return missing("control.key", "certificate"),
@@ -62,11 +62,20 @@ impl Settings {
             _ => {}
         }
         let guarded = self.token_file.is_some() || self.certificate.is_some();
-        if listen.ip().to_canonical().is_loopback() || guarded || trusted {
-            Ok(())
-        } else {
-            Err(("listen", Refused::Open(listen)))
+        let open = |address: &SocketAddr| !address.ip().to_canonical().is_loopback();
+        let listen = [
+            ("listen", Some(server.listen)),
+            ("listen-grpc", server.listen_grpc),
+        ];
+        for (key, address) in listen {
+            if let Some(address) = address.filter(open)
+                && !guarded
+                && !trusted
+            {
+                return Err((key, Refused::Open(address)));
+            }
         }
+        Ok(())
     }
 
     /// Has the service serve as these settings say.
@@ -89,11 +98,31 @@ impl Settings {
 mod tests {
     use super::*;
 
+    #[derive(clap::Parser)]
+    struct Flags {
+        #[command(flatten)]
+        server: Server,
+    }
+
     fn check(table: &str, listen: &str, trusted: bool) -> Result<(), String> {
+        check_flags(table, &["--listen", listen], trusted)
+    }
+
+    fn check_flags(table: &str, flags: &[&str], trusted: bool) -> Result<(), String> {
         let settings: Settings = toml::from_str(table).unwrap();
+        let flags = [&["agent"], flags].concat();
+        let server = <Flags as clap::Parser>::parse_from(flags).server;
         settings
-            .check(listen.parse().unwrap(), trusted)
+            .check(&server, trusted)
             .map_err(|(key, reason)| format!("{key}: {reason}"))
+    }
+
+    #[test]
+    fn strangers_do_not_come_in_by_the_second_address_either() {
+        let flags = ["--listen-grpc", "0.0.0.0:9090"];
+        let refused = check_flags("", &flags, false).unwrap_err();
+        assert!(refused.starts_with("listen-grpc: '0.0.0.0:9090' is refused"));
+        check_flags("token-file = 't'", &flags, false).unwrap();
     }
 
     #[test]

@@ -36,6 +36,9 @@ pub struct Server {
     /// Address to listen on for REST and gRPC; port 0 takes a free one.
     #[arg(long, env = "AIRSIDE_LISTEN", default_value = "127.0.0.1:8080", value_name = "IP:PORT", value_parser = parse::address)]
     pub listen: SocketAddr,
+    /// A second address with the same services, for a mesh that takes each port of a pod for one protocol; port 0 takes a free one.
+    #[arg(long, env = "AIRSIDE_LISTEN_GRPC", value_name = "IP:PORT", value_parser = parse::address)]
+    pub listen_grpc: Option<SocketAddr>,
     /// File to write the bound address into once listening.
     #[arg(long, env = "AIRSIDE_ANNOUNCE", value_name = "FILE")]
     pub announce: Option<PathBuf>,
@@ -105,8 +108,10 @@ impl Server {
 #[derive(Debug, thiserror::Error)]
 pub enum BindError {
     /// The address is taken or not ours.
-    #[error("cannot listen on {address} (setting listen): {source}")]
+    #[error("cannot listen on {address} (setting {setting}): {source}")]
     Listen {
+        /// The setting's name.
+        setting: &'static str,
         /// The address.
         address: SocketAddr,
         /// Why.
@@ -275,10 +280,13 @@ impl Service {
     /// # Errors
     /// The address cannot be listened on, or the announcement not written.
     pub async fn bind(mut self) -> Result<Bound, BindError> {
-        let address = self.settings.listen;
-        let refuse = |source| BindError::Listen { address, source };
-        let listener = TcpListener::bind(address).await.map_err(refuse)?;
-        let address = listener.local_addr().map_err(refuse)?;
+        let (listener, address) = bind("listen", self.settings.listen).await?;
+        let mut listeners = vec![("listener", listener)];
+        if let Some(address) = self.settings.listen_grpc {
+            let (listener, address) = bind("listen-grpc", address).await?;
+            tracing::info!(%address, "listening for gRPC");
+            listeners.push(("listener for gRPC", listener));
+        }
         self.add_health().await;
         let grpc = std::mem::take(&mut self.grpc)
             .routes()
@@ -294,14 +302,17 @@ impl Service {
             max_body: self.settings.max_body,
             token: self.token.clone(),
         };
-        let serving = listener::serve(
-            listener,
-            self.tls.clone(),
-            standard::wrap(standard, routes),
-            self.drain.clone(),
-            self.settings.drain_timeout,
-        );
-        self.tasks.spawn("listener", serving);
+        let routes = standard::wrap(standard, routes);
+        for (name, listener) in listeners {
+            let serving = listener::serve(
+                listener,
+                self.tls.clone(),
+                routes.clone(),
+                self.drain.clone(),
+                self.settings.drain_timeout,
+            );
+            self.tasks.spawn(name, serving);
+        }
         if let Some(file) = &self.settings.announce {
             announce(file, address).map_err(|source| BindError::Announce {
                 file: file.clone(),
@@ -395,6 +406,21 @@ fn announce(file: &Path, address: SocketAddr) -> io::Result<()> {
     whole.push(".new");
     fs::write(&whole, address.to_string())?;
     fs::rename(&whole, file)
+}
+
+/// Listens; says where, if a free port was asked for.
+async fn bind(
+    setting: &'static str,
+    address: SocketAddr,
+) -> Result<(TcpListener, SocketAddr), BindError> {
+    let refuse = |source| BindError::Listen {
+        setting,
+        address,
+        source,
+    };
+    let listener = TcpListener::bind(address).await.map_err(refuse)?;
+    let address = listener.local_addr().map_err(refuse)?;
+    Ok((listener, address))
 }
 
 /// A service with its port, answering.

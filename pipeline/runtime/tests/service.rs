@@ -386,6 +386,26 @@ async fn the_bound_address_is_announced_and_a_taken_one_named() {
 }
 
 #[tokio::test]
+async fn a_second_address_serves_the_same() {
+    // Freed here, taken by the service at once.
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let second = free.local_addr().unwrap();
+    drop(free);
+    let server = settings(&["--listen-grpc", &second.to_string()]);
+    let bound = Service::new("Echo", &server).bind().await.unwrap();
+    for address in [bound.address(), second] {
+        let status = Request::get(format!("http://{address}/status"));
+        let status = status.body(Full::new(Bytes::new())).unwrap();
+        let answer = Mesh::new(None).send(status, LIMIT).await.unwrap();
+        assert_eq!(answer.status(), 200, "{address}");
+    }
+    let refused = Service::new("Echo", &server).bind().await.unwrap_err();
+    let refused = refused.to_string();
+    assert!(refused.contains("setting listen-grpc"), "{refused}");
+    bound.run_until(async {}).await.unwrap();
+}
+
+#[tokio::test]
 async fn tasks_see_the_drain() {
     let mut service = Service::new("Echo", &settings(&[]));
     let drain = service.drain();
