@@ -89,12 +89,34 @@ async fn carry_out() -> anyhow::Result<ExitCode> {
 
 /// The settings that a command is about: as the agent would run, or of the installed one if nothing is named.
 fn load_for_command() -> Result<Loaded, settings::Error> {
+    settings::load(args_for_command())
+}
+
+fn args_for_command() -> Vec<OsString> {
     let mut args: Vec<OsString> = env::args_os().collect();
     let names_none = |flags: Flags| flags.server.config.is_none() && flags.source.is_none();
     if Flags::try_parse_from(&args).is_ok_and(names_none) && Path::new(INSTALLED).exists() {
         args.extend(["--config".into(), INSTALLED.into()]);
     }
-    settings::load(args)
+    args
+}
+
+/// Whom `status` asks: the agent of this configuration, which runs on though its file was broken since.
+fn settings_for_status() -> Result<Settings, settings::Error> {
+    let refused = match load_for_command() {
+        Ok(loaded) => return Ok(loaded.settings),
+        Err(refused) => refused,
+    };
+    let args = args_for_command();
+    let named = Flags::try_parse_from(&args).ok();
+    let Some(file) = named.and_then(|flags| flags.server.config) else {
+        return Err(refused);
+    };
+    let Ok(loaded) = settings::load_with(args, status::of_broken(&file)) else {
+        return Err(refused);
+    };
+    eprintln!("{refused}\nThe agent runs on with what it read before:");
+    Ok(loaded.settings)
 }
 
 /// Those of `file`, or as [`load_for_command`] has them.
@@ -207,9 +229,9 @@ async fn show_status(args: status::Args) -> anyhow::Result<ExitCode> {
     let url = match args.url.clone() {
         Some(url) => url,
         None => {
-            let settings = load_for_command()
-                .context("where the agent listens is not known without its configuration; --url tells it")?
-                .settings;
+            let settings = settings_for_status().context(
+                "where the agent listens is not known without its configuration; --url tells it",
+            )?;
             args.token_file = args
                 .token_file
                 .or_else(|| settings.control.token_file.clone());

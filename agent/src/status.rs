@@ -2,13 +2,17 @@
 
 mod client;
 mod table;
+mod whereabouts;
 
 use std::{fmt, path::PathBuf, time::Duration};
 
 use http::Uri;
 use serde::{Deserialize, Serialize};
 
-pub use self::client::{Client, Error};
+pub use self::{
+    client::{Client, Error},
+    whereabouts::of_broken,
+};
 use crate::device::Vitals;
 
 /// How often `--watch` asks.

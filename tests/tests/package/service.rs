@@ -24,7 +24,10 @@ pub(crate) struct Frames {
 
 /// Reads the ledger, which must balance at every moment.
 pub(crate) async fn frames(device: &Device) -> Result<Frames> {
-    let state = status(device).await?;
+    balanced(&status(device).await?)
+}
+
+fn balanced(state: &Value) -> Result<Frames> {
     let count = |name: &str| {
         state["frames"][name]
             .as_u64()
@@ -66,13 +69,19 @@ pub(crate) async fn log(device: &Device, arguments: &str) -> Result<String> {
 
 /// Waits for some more frames that a collector has recorded.
 pub(crate) async fn frames_arrive(device: &Device) -> Result<()> {
-    let acknowledged = async || frames(device).await.ok().map(|frames| frames.acknowledged);
-    let before = acknowledged().await.unwrap_or(0);
+    let mut before = None;
     progressing("frames are acknowledged", PATIENCE, async || {
-        let now = acknowledged().await;
-        Ok(match now {
-            Some(now) if now >= before + FRAMES => ControlFlow::Break(()),
-            _ => ControlFlow::Continue(now),
+        // A service that has just started does not answer yet; one that answers has a ledger that balances.
+        let state = match status(device).await {
+            Ok(state) => state,
+            Err(silent) => return Ok(ControlFlow::Continue(Err(silent.to_string()))),
+        };
+        let now = balanced(&state)?.acknowledged;
+        let enough = *before.get_or_insert(now) + FRAMES;
+        Ok(if now >= enough {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(Ok(now))
         })
     })
     .await
