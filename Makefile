@@ -80,6 +80,19 @@ test-v4l2: setup-package ## The agent on two V4L2 devices in an emulated machine
 	cargo build -p airside-agent $(CARGO_FLAGS)
 	@tests/v4l2/run.sh $(BIN)/airside-agent
 
+# Images for a cluster (docs/kubernetes.md). BASE=… and BUILD_BASE=… are other bases than Debian's and Rust's images.
+
+.PHONY: images image-bases image-demo
+
+images: ## The images airside, airside-agent and airside-models, by docker, podman or buildah
+	@BASE=$(BASE) BUILD_BASE=$(BUILD_BASE) deploy/images/build.sh
+
+image-demo: demo ## The image airside-demo: films and gallery for the overlay `film`
+	@BASE=$(BASE) BUILD_BASE=$(BUILD_BASE) deploy/images/build.sh demo
+
+image-bases: ## Bases for BASE and BUILD_BASE out of Debian packages, where no image registry is reached
+	@deploy/images/bases.sh
+
 clean: ## Remove what was built and made
 	rm -rf target .airside models demo gallery
 

@@ -2,14 +2,19 @@
 # Makes the two images that the others are built from, where no registry of images is reached: localhost/airside-base from Debian's
 # packages, and localhost/airside-build-base with this machine's Rust toolchain beside. With buildah.
 #
-#     deploy/images/bases.sh
+#     make image-bases
 #     make images BASE=localhost/airside-base BUILD_BASE=localhost/airside-build-base
 set -euo pipefail
 cd "$(dirname "$0")/../.."
+for tool in buildah mmdebstrap; do
+    command -v $tool >/dev/null || { echo "images: $tool is missing: apt install buildah mmdebstrap" >&2; exit 1; }
+done
 work=target/images
 mkdir -p $work
-# As small as Debian's own `slim` images: no manuals, no translations, of the documentation the licences alone.
+# As small as Debian's own `slim` images: no manuals, no translations, of the documentation the licences alone, and
+# no perl, which `usrmerge` would bring to do what is done here at the start.
 [ -f $work/base.tar ] || mmdebstrap --quiet --variant=minbase \
+    --hook-dir=/usr/share/mmdebstrap/hooks/merged-usr --include=usr-is-merged \
     --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-include=/usr/share/doc/*/copyright' \
     --dpkgopt='path-exclude=/usr/share/man/*' --dpkgopt='path-exclude=/usr/share/info/*' \
     --dpkgopt='path-exclude=/usr/share/locale/*' \

@@ -14,6 +14,7 @@
 //! ingest    a camera without a camera: streams given pictures
 //! pictures  empty, broken, too large, of a person
 //! films     demo films with their truth, made once
+//! truth     what was counted, against what truly happened in them
 //! browser   headless Chromium, spoken to by WebDriver
 //! sink      a collector that acknowledges at once
 //! view      whoever knows the mesh
@@ -41,6 +42,7 @@ pub mod report;
 pub mod rest;
 pub mod sink;
 pub mod site;
+pub mod truth;
 pub mod usage;
 pub mod view;
 pub mod wait;

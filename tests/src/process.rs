@@ -97,7 +97,7 @@ impl Spec {
         let mut command = tokio::process::Command::new("env");
         command
             .args(&self.through)
-            .arg(self.existing()?)
+            .arg(self.program()?)
             .args(&self.args)
             .env(TARGET, "local")
             .current_dir(case::repository())
@@ -110,7 +110,11 @@ impl Spec {
         Ok(output?)
     }
 
-    fn existing(&self) -> Result<&Path> {
+    /// The program's file.
+    ///
+    /// # Errors
+    /// It is not there.
+    pub fn program(&self) -> Result<&Path> {
         ensure!(
             self.program.exists(),
             "{} is not built; run `make test`",
@@ -138,7 +142,7 @@ impl Spec {
         Command::new("setpriv")
             .args(["--pdeathsig", "KILL"])
             .args(&self.through)
-            .arg(self.existing()?)
+            .arg(self.program()?)
             .args(&self.args)
             .env(TARGET, "local")
             .current_dir(case::repository())

@@ -1,15 +1,13 @@
 //! Films through the whole pipeline, and the count compared with their truth.
 
 mod gated;
-mod truth;
 
 use std::time::Duration;
 
 use airside_core::{Event, Timestamp};
-use airside_tests::{Case, Site, case, egress::Way, eventually, films::Films};
+use airside_tests::{Case, Site, case, egress::Way, eventually, films::Films, truth};
 use anyhow::{Result, ensure};
 use serde_json::json;
-use truth::compare;
 
 /// Enough for passages of both kinds, and the person of interest in both films.
 const SECONDS: u32 = 30;
@@ -160,6 +158,12 @@ async fn die_and_return(case: &Case, site: &mut Site, name: &str) -> Result<()> 
     site.restart(case, name).await?;
     repeat_calls(site);
     Ok(())
+}
+
+async fn compare(site: &Site, films: &Films, loops: u32, begun: Timestamp) -> Result<()> {
+    let persons = async |query| site["section-1"].get(&format!("/persons?{query}")).await;
+    let alerts = async |query| site["alerts"].get(&format!("/?{query}")).await;
+    truth::compare((&films.truth, loops), begun, persons, alerts).await
 }
 
 /// The newest results are with momentum, from where the panels have them.

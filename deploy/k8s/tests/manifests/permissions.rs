@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use airside_manifests::{Permission, permissions};
 use serde_json::Value;
 
-use crate::{list, of_kinds};
+use crate::{list, of_kinds, workloads};
 
 /// Not a policy of one service: these are checked by themselves.
 const DENY: &str = "deny-by-default";
@@ -26,6 +26,9 @@ fn allowed() -> BTreeSet<[String; 4]> {
     let mut allowed = BTreeSet::new();
     for policy in of_kinds("film", &["AuthorizationPolicy"]) {
         let callee = text(&policy["spec"]["selector"]["matchLabels"]["app"]);
+        if GATEWAYS.contains(&&*callee) {
+            continue;
+        }
         for rule in list(&policy["spec"]["rules"]) {
             // A rule without one of both would allow everybody, or everything.
             let (from, to) = (&rule["from"], &rule["to"]);
@@ -84,6 +87,23 @@ fn who_is_not_allowed_is_denied_and_must_say_who_he_is() {
         spec("PeerAuthentication", "default").as_deref(),
         Some(strict)
     );
+}
+
+/// Whoever is denied by default needs a policy of his own, or nobody reaches him: also what stands at the edge.
+#[test]
+fn every_pod_that_listens_lets_somebody_in() {
+    let selected: BTreeSet<String> = of_kinds("film", &["AuthorizationPolicy"])
+        .iter()
+        .map(|policy| text(&policy["spec"]["selector"]["matchLabels"]["app"]))
+        .collect();
+    for workload in workloads("film") {
+        let app = text(&workload["spec"]["template"]["metadata"]["labels"]["app"]);
+        assert!(selected.contains(&app), "nobody may call {app}");
+    }
+    for gateway in of_kinds("film", &["Gateway"]) {
+        let label = text(&gateway["spec"]["selector"]["istio"]);
+        assert!(selected.contains(&label), "nobody may call {label}");
+    }
 }
 
 #[test]

@@ -1,35 +1,39 @@
 //! What was counted and alerted, against what truly happened.
 
 use airside_core::{Event, Timestamp};
-use airside_footage::Film;
-use airside_tests::{Site, films::Films};
+use airside_footage::{Film, Truth};
 use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
+
+use crate::Answer;
 
 /// A passage is first observed some frames after it began, and a loop takes a moment longer than its film.
 const NOTICED_WITHIN_S: f64 = 2.5;
 
 /// Everybody of every loop was counted once, when it was their time, and nobody else; and so it is with the alerts
-/// on the person of interest.
-pub(super) async fn compare(
-    site: &Site,
-    films: &Films,
-    loops: u32,
+/// on the person of interest. `persons` and `alerts` ask those who keep them, with a query.
+///
+/// # Errors
+/// Somebody is missing, counted twice, or counted who was not there; the error says when who was seen.
+pub async fn compare(
+    (truth, loops): (&Truth, u32),
     begun: Timestamp,
+    persons: impl AsyncFn(String) -> Result<Answer>,
+    alerts: impl AsyncFn(String) -> Result<Answer>,
 ) -> Result<()> {
     let frame = format!("from={begun}&to={}", Timestamp::now());
-    let alerts = site["alerts"].get(&format!("/?{frame}")).await?.json()?;
-    for film in &films.truth.films {
+    let alerts = alerts(frame.clone()).await?.json()?;
+    for film in &truth.films {
         let departed = film.event == Event::Exit;
-        let path = format!("/persons?{frame}&departed={departed}");
-        let persons = site["section-1"].get(&path).await?.json()?;
-        let path = format!("{path}&aggregate=count");
-        let count: usize = site["section-1"].get(&path).await?.text().parse()?;
+        let query = format!("{frame}&departed={departed}");
+        let seen = persons(query.clone()).await?.json()?;
+        let count = persons(format!("{query}&aggregate=count")).await?.text();
+        let count: usize = count.parse().with_context(|| count)?;
         let everybody = begins(film, loops, |_| true);
         let offset = fits(
             "persons",
             film,
-            &times(&persons, "persons", film)?,
+            &times(&seen, "persons", film)?,
             &everybody,
             None,
         )?;

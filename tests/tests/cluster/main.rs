@@ -1,0 +1,10 @@
+//! Airside on a real cluster, the one that $KUBECONFIG names: pods with sidecars, driven by airsidectl as its user would.
+//!
+//! `make test-cluster`; docs/testing.md says what the cluster must have. Everything happens in a namespace of its own.
+
+mod experiments;
+mod film;
+mod forbidden;
+mod outside;
+mod restarts;
+mod system;
