@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Judges the manifests on standard input by the schemas of Kubernetes $1 and by Istio's resource definitions in the file $2.
+"""Judges the manifests on standard input by the schemas of Kubernetes $1 and by the resource definitions in all further files.
 
 A field that a schema does not know is refused too. Each mistake is a line; the exit code is 1 if there is any.
 """
@@ -10,7 +10,7 @@ import jsonschema
 import kubernetes_validate
 import yaml
 
-# Libyaml reads Istio's definitions ten times as fast.
+# Libyaml reads definitions ten times as fast.
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
@@ -52,8 +52,8 @@ def definitions(file):
     return schemas
 
 
-def mistakes(document, kubernetes, istio):
-    own = istio.get((document["apiVersion"], document["kind"]))
+def mistakes(document, kubernetes, defined):
+    own = defined.get((document["apiVersion"], document["kind"]))
     if own is not None:
         for error in jsonschema.Draft202012Validator(own).iter_errors(document):
             yield f"{error.json_path}: {error.message}"
@@ -66,11 +66,11 @@ def mistakes(document, kubernetes, istio):
         yield "no schema knows this kind"
 
 
-def main(kubernetes, istio_file):
-    istio = definitions(istio_file)
+def main(kubernetes, *files):
+    defined = {kind: schema for file in files for kind, schema in definitions(file).items()}
     bad = 0
     for document in filter(None, yaml.load_all(sys.stdin, LOADER)):
-        for mistake in mistakes(document, kubernetes, istio):
+        for mistake in mistakes(document, kubernetes, defined):
             bad = 1
             print(f"{document['kind']} {document['metadata']['name']}: {mistake}")
     return bad

@@ -26,6 +26,14 @@ if [ ${#missing[@]} -gt 0 ]; then
         root=(sudo)
     fi
     say "installing ${#missing[@]} Debian packages: ${missing[*]}"
+    case " ${missing[*]} " in
+        *" prometheus "*)
+            # Debian starts it, on every address of the machine. Tests start one of their own.
+            say "prometheus.service stays off (systemctl unmask prometheus turns it on)"
+            "${root[@]}" mkdir -p /etc/systemd/system
+            [ -e /etc/systemd/system/prometheus.service ] || "${root[@]}" ln -s /dev/null /etc/systemd/system/prometheus.service
+            ;;
+    esac
     "${root[@]}" apt-get update --quiet --quiet
     "${root[@]}" env DEBIAN_FRONTEND=noninteractive \
         apt-get install --yes --quiet --quiet --no-install-recommends "${missing[@]}" >/dev/null
@@ -44,7 +52,7 @@ else
     cp $here/requirements.txt $venv/requirements.txt
 fi
 
-# 3. What comes as Go modules, by the Go of the wheels: kustomize, and Istio's resource definitions.
+# 3. What comes as Go modules, by the Go of the wheels: kustomize, and the resource definitions of Istio and the Prometheus operator.
 tools=.airside/kubernetes
 if cmp --silent $here/go.txt $tools/go.txt; then
     say "Go modules: all there"
@@ -55,7 +63,9 @@ else
     export GOTOOLCHAIN=local GOFLAGS=-mod=mod
     module() { grep "^$1@" $here/go.txt; }
     GOBIN=$PWD/$tools "$go" install -trimpath -ldflags '-s -w' "$(module sigs.k8s.io/kustomize/kustomize/v5)"
-    api=$("$go" mod download -json "$(module istio.io/api)" | sed -n 's/^\t"Dir": "\(.*\)",$/\1/p')
-    install --mode 644 "$api/kubernetes/customresourcedefinitions.gen.yaml" $tools/istio.yaml
+    unpacked() { "$go" mod download -json "$(module "$1")" | sed -n 's/^\t"Dir": "\(.*\)",$/\1/p'; }
+    install --mode 644 "$(unpacked istio.io/api)/kubernetes/customresourcedefinitions.gen.yaml" $tools/istio.yaml
+    operator=$(unpacked github.com/prometheus-operator/prometheus-operator)/example/prometheus-operator-crd
+    cat "$operator"/monitoring.coreos.com_{podmonitors,prometheusrules}.yaml >$tools/prometheus-operator.yaml
     cp $here/go.txt $tools/go.txt
 fi

@@ -1,4 +1,5 @@
-//! How cameras, their links and the line are at the moment of the scrape.
+//! How cameras, their links and the line are at the moment of the scrape. One figure has a label that is no enum: which
+//! camera is down has to be said by its name, and names are as many as the configuration lists.
 
 use std::{fmt, sync::Arc};
 
@@ -9,14 +10,14 @@ use prometheus_client::{
 };
 
 use crate::{
-    camera::Condition,
+    camera::{Camera, Condition},
     cameras::Cameras,
     uplink::{Link, bandwidth::Bandwidth},
 };
 
 /// Exports how these cameras are, and what may go over their links.
 pub fn export(registry: &Registry, cameras: &Cameras, bandwidth: &Arc<Bandwidth>) {
-    let figures: [(_, _, Read); 4] = [
+    let figures: [(_, _, Read); 5] = [
         ("agent_cameras", "Cameras, by how they are", |now| {
             let names = now
                 .cameras
@@ -26,6 +27,11 @@ pub fn export(registry: &Registry, cameras: &Cameras, bandwidth: &Arc<Bandwidth>
                 .collect();
             Figure::Counts(count(&Condition::NAMES, names))
         }),
+        (
+            "agent_camera_down",
+            "Whether a camera that streams has no picture yet or failed, camera by camera",
+            |now| Figure::Cameras(now.down()),
+        ),
         ("agent_links", "Links of cameras, by how they are", |now| {
             let names = now
                 .cameras
@@ -61,6 +67,8 @@ type Read = fn(&Export) -> Figure;
 enum Figure {
     /// By state.
     Counts(Vec<(&'static str, u64)>),
+    /// By camera.
+    Cameras(Vec<(String, bool)>),
     /// If it is known.
     Single(Option<f64>),
 }
@@ -78,6 +86,16 @@ struct Export {
 }
 
 impl Export {
+    /// A camera that is opened again and again is down in between, too.
+    fn down(&self) -> Vec<(String, bool)> {
+        let down = |one: &Arc<Camera>| {
+            let condition = one.condition();
+            let is_down = matches!(condition, Condition::Starting | Condition::Failed(_));
+            (one.name().camera.clone(), is_down)
+        };
+        self.cameras.all().iter().map(down).collect()
+    }
+
     /// A camera that does not capture tells nothing new.
     fn clock_offset(&self) -> Option<f64> {
         let cameras = self.cameras.all();
@@ -102,6 +120,12 @@ impl EncodeMetric for Export {
             Figure::Counts(counts) => counts.iter().try_for_each(|(state, count)| {
                 let labels = [("state", *state)];
                 encoder.encode_family(&labels)?.encode_gauge(count)
+            }),
+            Figure::Cameras(cameras) => cameras.iter().try_for_each(|(camera, is_down)| {
+                let labels = [("camera", camera.as_str())];
+                encoder
+                    .encode_family(&labels)?
+                    .encode_gauge(&u64::from(*is_down))
             }),
             Figure::Single(Some(value)) => encoder.encode_gauge(&value),
             Figure::Single(None) => Ok(()),

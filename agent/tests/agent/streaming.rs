@@ -341,16 +341,20 @@ async fn a_failed_camera_says_why_and_comes_back() {
     agent
         .becomes("it captures", |state| state["camera"] == "capturing")
         .await;
+    let down = async || agent.metric("airside_agent_camera_down").await;
+    assert_eq!(down().await, 0);
     tape.fail();
     let state = agent
         .becomes("it fails", |state| state["camera"] == "failed")
         .await;
     assert_eq!(state["camera-error"], "tape ended the stream");
+    assert_eq!(down().await, 1);
     assert_eq!(agent.metric("airside_agent_camera_failures_total").await, 1);
     tape.show([2]);
     let state = agent
         .becomes("it captures again", |state| state["camera"] == "capturing")
         .await;
+    assert_eq!(down().await, 0);
     assert_eq!(
         (&state["cycle"], &state["camera-error"]),
         (&2.into(), &serde_json::Value::Null)

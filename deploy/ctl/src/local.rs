@@ -16,6 +16,7 @@ mod launch;
 mod operator;
 mod platform;
 mod replicas;
+mod targets;
 mod up;
 mod view;
 

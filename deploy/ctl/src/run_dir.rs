@@ -119,6 +119,11 @@ impl RunDir {
         self.0.join("control.sock")
     }
 
+    /// Where Prometheus finds what runs.
+    pub fn targets(&self) -> PathBuf {
+        self.0.join("targets.json")
+    }
+
     /// Output of a mesh that runs in the background.
     pub fn output(&self) -> PathBuf {
         self.0.join("up.log")

@@ -11,7 +11,7 @@ use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
 /// Every overlay.
-pub const OVERLAYS: [&str; 5] = ["default", "film", "nodes", "plain", "postgres"];
+pub const OVERLAYS: [&str; 6] = ["default", "film", "monitored", "nodes", "plain", "postgres"];
 
 /// The repository.
 #[must_use]

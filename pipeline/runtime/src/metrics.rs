@@ -1,6 +1,8 @@
 //! What a service counts, in the OpenMetrics text that Prometheus reads. Labels are enums or route
 //! templates, never input.
 
+mod process;
+
 use std::{
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
@@ -53,6 +55,16 @@ impl Default for Metrics {
             "request_duration_seconds",
             "Time until the head of the answer",
             metrics.durations.clone(),
+        );
+        metrics.register(
+            "process_cpu_seconds",
+            "Processor time of this process",
+            process::CpuSeconds,
+        );
+        metrics.register(
+            "process_resident_memory_bytes",
+            "Memory of this process that is resident",
+            process::ResidentBytes,
         );
         metrics
     }

@@ -14,6 +14,7 @@ use super::control::{Desk, Server};
 use super::launch::Launcher;
 use super::operator::{InForce, Operator};
 use super::replicas::Replicas;
+use super::targets::Targets;
 use super::view::{Sources, View};
 use crate::envoy::{Program, Publisher};
 use crate::run_dir::{Locked, Owner, RunDir};
@@ -67,6 +68,7 @@ pub async fn up(options: &Options) -> anyhow::Result<()> {
 struct Bound {
     control: Server,
     view: View,
+    targets: Targets,
     sources: Sources,
     operator: Operator,
     replicas: Replicas,
@@ -82,6 +84,7 @@ impl Bound {
         let publisher = Publisher::create(run_dir.envoy(), &addresses, mesh.clone())?;
         let control = Server::bind(run_dir.socket()).context("cannot listen for requests")?;
         let view = View::bind().await.context("cannot serve the mesh view")?;
+        let targets = Targets::new(run_dir.targets());
         let launcher = Launcher {
             options: options.clone(),
             run_dir,
@@ -118,6 +121,7 @@ impl Bound {
         Ok(Self {
             control,
             view,
+            targets,
             sources,
             operator,
             replicas: Replicas::new(topology, launcher, board, admin),
@@ -129,6 +133,7 @@ impl Bound {
         let Self {
             control,
             view,
+            targets,
             sources,
             operator,
             mut replicas,
@@ -147,7 +152,9 @@ impl Bound {
         let mut operator = tokio::spawn(operator.run(asked));
         {
             // Requests are taken until the last program has ended: the operator leads them out.
-            let mut serving = pin!(async { tokio::join!(control.run(desk), view.run(sources)) });
+            let mut serving = pin!(async {
+                tokio::join!(control.run(desk), view.run(sources), targets.keep(&board))
+            });
             tokio::select! {
                 asked = asked_to_end(&stop) => asked?,
                 _ = &mut serving => {}

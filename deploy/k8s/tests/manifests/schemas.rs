@@ -17,6 +17,7 @@ fn mistakes(manifests: &str) -> String {
         .arg(root.join("deploy/k8s/schemas.py"))
         .arg(KUBERNETES)
         .arg(root.join(".airside/kubernetes/istio.yaml"))
+        .arg(root.join(".airside/kubernetes/prometheus-operator.yaml"))
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::inherit())
@@ -39,7 +40,7 @@ fn every_overlay_is_what_the_apis_take() {
 
 #[test]
 fn every_misspelt_field_or_value_is_found() {
-    let mut bad = render_text("film").unwrap();
+    let mut bad = render_text("film").unwrap() + "---\n" + &render_text("monitored").unwrap();
     let mistaken = [
         ("appProtocol:", "appProtocl:", "Service collector"),
         ("mode: STRICT", "mode: STRCT", "PeerAuthentication default"),
@@ -53,8 +54,15 @@ fn every_misspelt_field_or_value_is_found() {
             "readOnlyRoot:",
             "Deployment collector-v1",
         ),
+        (
+            "metricRelabelings:",
+            "metricRelabelling:",
+            "PodMonitor airside",
+        ),
+        ("expr:", "expression:", "PrometheusRule airside"),
     ];
     for (word, misspelt, _) in mistaken {
+        assert!(bad.contains(word), "no {word}");
         bad = bad.replace(word, misspelt);
     }
     let told = mistakes(&bad);

@@ -26,8 +26,23 @@ pub fn bootstrap(addresses: &Addresses) -> Value {
             "lds_config": watched(files::LISTENERS, files::LISTENERS_FILE),
             "cds_config": watched(files::CLUSTERS, files::CLUSTERS_FILE),
         },
+        "stats_config": { "use_all_default_tags": false, "stats_tags": labels() },
         "overload_manager": { "resource_monitors": [connection_limit()] },
     })
+}
+
+/// How counters become labels for Prometheus: by the names that sidecars use, so that one query reads both. Envoy's own tags would
+/// break a cluster's name at its first dot. Of each expression the outer group is taken out of the counter's name, the inner one is
+/// the label's value.
+fn labels() -> Value {
+    json!([
+        {
+            "tag_name": "cluster_name",
+            "regex": r"^cluster\.((outbound\|.+?\.svc\.cluster\.local|[^.]+)\.)",
+        },
+        { "tag_name": "response_code", "regex": r"upstream_rq(_(\d{3}))$" },
+        { "tag_name": "response_code_class", "regex": r"upstream_rq(_(\dxx))$" },
+    ])
 }
 
 /// Envoy asks for a limit; this one is the number of ports there are.
