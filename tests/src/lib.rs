@@ -7,6 +7,7 @@
 //! program   one service or agent: started on a free port, ready, asked, restarted
 //! site      a whole pipeline of them behind one egress
 //! mesh      the real mesh, as airsidectl starts it
+//! prometheus a real Prometheus that scrapes it
 //! egress    stand-in for the mesh's proxy: host names to processes, and neighbours that hang or are away
 //! relay     stand-in for a bad line: late, slow, lossy, cut, half-open
 //! rest      what a client of the REST interface sees
@@ -37,6 +38,7 @@ pub mod mesh;
 pub mod pictures;
 pub mod process;
 pub mod program;
+pub mod prometheus;
 pub mod relay;
 pub mod report;
 pub mod rest;
@@ -51,6 +53,7 @@ pub use case::{Case, case, case_within};
 pub use mesh::LocalMesh;
 pub use process::{Process, Spec};
 pub use program::Program;
+pub use prometheus::Prometheus;
 pub use relay::Relay;
 pub use rest::Answer;
 pub use site::Site;

@@ -9,6 +9,7 @@ mod flow;
 mod ingest;
 mod ledger;
 mod mesh;
+mod monitoring;
 mod page;
 mod paths;
 mod python;

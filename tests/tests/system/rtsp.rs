@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 const NOTICED_WITHIN: Duration = Duration::from_secs(45);
 
 /// A camera at `rtsp://127.0.0.1:PORT/gate`, on a GLib main context of its own. Dropping it turns it off.
-struct NetworkCamera {
+pub(super) struct NetworkCamera {
     port: i32,
     main_loop: glib::MainLoop,
     thread: Option<JoinHandle<()>>,
@@ -20,7 +20,7 @@ struct NetworkCamera {
 
 impl NetworkCamera {
     /// Shows a film from its beginning to whoever connects; port 0 takes a free one.
-    fn start(port: i32, film: &Path) -> Result<Self> {
+    pub(super) fn start(port: i32, film: &Path) -> Result<Self> {
         gstreamer::init()?;
         let factory = RTSPMediaFactory::new();
         factory.set_launch(&format!(
@@ -54,7 +54,7 @@ impl NetworkCamera {
         })
     }
 
-    fn address(&self) -> String {
+    pub(super) fn address(&self) -> String {
         format!("rtsp://127.0.0.1:{}/gate", self.port)
     }
 }
