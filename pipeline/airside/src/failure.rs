@@ -66,8 +66,12 @@ impl From<image_analysis::Error> for Failure {
 impl From<face_recognition::Error> for Failure {
     fn from(error: face_recognition::Error) -> Self {
         match error {
-            face_recognition::Error::Models(_) => Self::settings(error),
-            face_recognition::Error::Bind(_) => Self::run(error),
+            face_recognition::Error::Models(_) | face_recognition::Error::Password(_) => {
+                Self::settings(error)
+            }
+            face_recognition::Error::Store(_) | face_recognition::Error::Bind(_) => {
+                Self::run(error)
+            }
         }
     }
 }

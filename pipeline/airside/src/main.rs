@@ -8,6 +8,7 @@
 )]
 
 mod failure;
+mod gallery;
 mod models;
 
 use std::{env, process::ExitCode};
@@ -40,6 +41,9 @@ enum Command {
     /// Obtain the face nets, or list them.
     #[command(subcommand)]
     Models(models::Command),
+    /// Fill the database of persons of interest, list or erase them.
+    #[command(subcommand)]
+    Gallery(gallery::Command),
 }
 
 #[derive(Debug, Subcommand)]
@@ -103,6 +107,7 @@ fn main() -> ExitCode {
     }
     let done = match loaded.settings.command {
         Command::Models(command) => models::run(command),
+        Command::Gallery(command) => gallery::run(command),
         Command::Serve(role) if role.server().check => {
             print!("{}", loaded.in_force);
             Ok(())
@@ -116,7 +121,16 @@ fn main() -> ExitCode {
 }
 
 fn fail(failure: &Failure) -> ExitCode {
-    eprintln!("error: {:#}", failure.error());
+    let mut told = String::new();
+    for cause in failure.error().chain().map(ToString::to_string) {
+        // Some errors tell their cause themselves.
+        if told.is_empty() {
+            told = cause;
+        } else if !told.ends_with(&cause) {
+            told = format!("{told}: {cause}");
+        }
+    }
+    eprintln!("error: {told}");
     ExitCode::from(failure.exit_code())
 }
 

@@ -2,6 +2,7 @@
 //! the picture itself.
 
 mod enrolment;
+mod following;
 mod grpc;
 mod rest;
 
@@ -13,6 +14,7 @@ use airside_proto::{
     v1::{self, face_recognition_server::FaceRecognitionServer},
 };
 use airside_runtime::{Bound, Problem, Server, Service, service::BindError};
+use airside_store::Address;
 use airside_vision::{Chip, Embedding, Eyes, Gallery, Match, Options};
 use arc_swap::ArcSwapOption;
 use bytes::Bytes;
@@ -22,8 +24,10 @@ use crate::{
     image_analysis::{Sight, tell_abilities},
     picture,
     recent::{self, Recent},
+    storage::{OnServer, PasswordFile, read_address},
     workbench::Workbench,
 };
+use enrolment::Enrolment;
 
 /// Settings of face recognition.
 #[derive(clap::Parser, Clone, Debug)]
@@ -34,7 +38,8 @@ pub struct Settings {
     /// The nets.
     #[command(flatten)]
     pub sight: Sight,
-    /// Directory with the persons of interest, GALLERY/NAME/*.jpg; one that does not exist is empty.
+    /// Directory with the persons of interest, GALLERY/NAME/*.jpg; one that does not exist is empty. Not read where there is a
+    /// database.
     #[arg(
         long,
         env = "AIRSIDE_GALLERY",
@@ -42,6 +47,12 @@ pub struct Settings {
         value_name = "DIR"
     )]
     pub gallery: PathBuf,
+    /// PostgreSQL database with the persons of interest, which instances share; filled by `airside gallery import`.
+    #[arg(long, env = "AIRSIDE_DATABASE", value_name = "URL", value_parser = read_address)]
+    pub database: Option<Address>,
+    /// What else a server needs.
+    #[command(flatten)]
+    pub on_server: OnServer,
 }
 
 /// Why face recognition could not be built.
@@ -50,6 +61,12 @@ pub enum Error {
     /// The manifest of the models is broken.
     #[error("{0} (setting models)")]
     Models(#[from] airside_vision::Error),
+    /// The setting that names the password's file.
+    #[error(transparent)]
+    Password(#[from] PasswordFile),
+    /// The database cannot be used.
+    #[error(transparent)]
+    Store(#[from] airside_store::Error),
     /// The port.
     #[error(transparent)]
     Bind(#[from] BindError),
@@ -58,7 +75,7 @@ pub enum Error {
 /// Loads the nets, starts to enrol the gallery and binds the port.
 ///
 /// # Errors
-/// A broken manifest, or the port is taken.
+/// A broken manifest, a database that cannot be used, or the port is taken.
 pub async fn build(settings: &Settings) -> Result<Bound, Error> {
     let mut service = Service::new("Face Recognition", &settings.server);
     let options = Options {
@@ -73,7 +90,14 @@ pub async fn build(settings: &Settings) -> Result<Bound, Error> {
         bench: settings.sight.workbench(),
         recent: Recent::new(settings.sight.recent_results),
     };
-    enrolment::start(&mut service, &recogniser, settings.gallery.clone());
+    let enrolment = Enrolment::new(&service, &recogniser);
+    match &settings.database {
+        None => enrolment.once(&mut service, settings.gallery.clone()),
+        Some(address) => {
+            let portraits = settings.on_server.portraits(address)?;
+            enrolment.follow(&mut service, portraits).await?;
+        }
+    }
     let grpc = FaceRecognitionServer::new(grpc::Grpc {
         recogniser: recogniser.clone(),
     })

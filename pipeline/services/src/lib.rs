@@ -20,7 +20,7 @@ mod picture;
 mod recent;
 pub mod section;
 mod sight;
-mod storage;
+pub mod storage;
 mod submission;
 #[cfg(test)]
 mod trial;

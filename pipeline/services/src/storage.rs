@@ -20,8 +20,7 @@ use serde::Serialize;
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
-pub(crate) use place::PasswordFile;
-use place::{Chosen, OnServer};
+pub use place::{Chosen, OnServer, PasswordFile, read_address};
 
 /// How often a disk that failed is tried again.
 const PROBE_EVERY: Duration = Duration::from_secs(2);
@@ -60,7 +59,15 @@ impl Storage {
 #[derive(Clone, Debug)]
 pub(crate) struct Health {
     readiness: Readiness,
-    failing: Arc<Mutex<Option<readiness::Task>>>,
+    failing: Arc<Mutex<Option<Failing>>>,
+}
+
+#[derive(Debug)]
+struct Failing {
+    /// Why, as it was logged.
+    error: String,
+    /// Until it works again.
+    _waiting: readiness::Task,
 }
 
 impl Health {
@@ -110,7 +117,8 @@ impl Health {
                 StatusCode::SERVICE_UNAVAILABLE,
                 "the store does not work at the moment; try again later",
             ),
-            Error::Migrate { .. }
+            Error::File { .. }
+            | Error::Migrate { .. }
             | Error::Newer(_)
             | Error::TooOld(_)
             | Error::SchemaName(_)
@@ -123,13 +131,19 @@ impl Health {
 
     fn set_failing(&self, error: Option<&Error>) {
         let mut failing = self.failing.lock().unwrap_or_else(PoisonError::into_inner);
-        match error {
-            None => *failing = None,
-            Some(error) if failing.is_none() => {
-                tracing::error!(error = %Chain(error), "the store fails");
-                *failing = Some(self.readiness.task("store"));
-            }
-            Some(_) => {}
+        let Some(error) = error else {
+            *failing = None;
+            return;
+        };
+        let error = Chain(error).to_string();
+        let known = failing.get_or_insert_with(|| Failing {
+            error: String::new(),
+            _waiting: self.readiness.task("store"),
+        });
+        // A server that went away may come back with another trouble.
+        if known.error != error {
+            tracing::error!(error, "the store fails");
+            known.error = error;
         }
     }
 
@@ -140,7 +154,7 @@ impl Health {
 }
 
 /// Whether this is worth waiting for.
-fn may_work_later(error: &Error) -> bool {
+pub(crate) fn may_work_later(error: &Error) -> bool {
     matches!(
         error,
         Error::Full(_) | Error::Unavailable(_) | Error::Busy(_)
@@ -151,7 +165,11 @@ fn may_work_later(error: &Error) -> bool {
 fn is_final(error: &Error) -> bool {
     matches!(
         error,
-        Error::Open { .. } | Error::Migrate { .. } | Error::Newer(_) | Error::TooOld(_)
+        Error::Open { .. }
+            | Error::File { .. }
+            | Error::Migrate { .. }
+            | Error::Newer(_)
+            | Error::TooOld(_)
     )
 }
 

@@ -11,7 +11,6 @@ mod statement;
 
 use std::time::Duration;
 
-use airside_core::Timestamp;
 use sqlx::migrate::Migrator;
 
 use self::postgres::Server;
@@ -21,11 +20,10 @@ pub(crate) use self::{
     sqlite::File,
     statement::{Statement, sql},
 };
-use crate::{Error, Place};
+use crate::{Address, Error, Place};
 
 /// How long one waits for the database or for a turn: less than callers wait for an answer.
 const PATIENCE: Duration = Duration::from_secs(4);
-
 /// The schema of a role, in the words of each database.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Schema {
@@ -46,10 +44,17 @@ impl Database {
     pub(crate) async fn open(place: &Place, schema: Schema) -> Result<Self, Error> {
         Ok(match place {
             Place::File(file) => Self::File(File::open(file, schema.sqlite).await?),
-            Place::Server(address, sharing) => {
-                Self::Server(Server::new(address, sharing, schema.postgres)?)
-            }
+            Place::Server(address, sharing) => Self::on_server(address, sharing, schema.postgres)?,
         })
+    }
+
+    /// What has no file: only on a server.
+    pub(crate) fn on_server(
+        address: &Address,
+        sharing: &Sharing,
+        migrations: &'static Migrator,
+    ) -> Result<Self, Error> {
+        Ok(Self::Server(Server::new(address, sharing, migrations)?))
     }
 
     /// Begins to write.
@@ -79,15 +84,10 @@ impl Database {
 
     /// Finds out whether writing works. Before the first success nothing else does on a server.
     pub(crate) async fn probe(&self) -> Result<(), Error> {
-        if let Self::Server(server) = self {
-            server.prepare().await?;
+        match self {
+            Self::File(file) => file.probe().await,
+            Self::Server(server) => server.probe().await,
         }
-        let mut write = self.write().await?;
-        let now = Timestamp::now().as_micros();
-        write
-            .execute(sql("UPDATE probe SET written_at = $1").bind(now))
-            .await?;
-        write.commit().await
     }
 
     /// Sees to it that what was deleted is gone from the disk, where the database leaves that to its user.

@@ -13,6 +13,16 @@ pub enum Error {
         /// Why.
         source: sqlx::Error,
     },
+    /// A file of the address is missing, or not for this user.
+    #[error(
+        "{place} (setting database): a file that sslrootcert, sslcert or sslkey names cannot be read"
+    )]
+    File {
+        /// The database.
+        place: String,
+        /// Why.
+        source: sqlx::Error,
+    },
     /// It belongs to another role, or its schema cannot be changed.
     #[error("cannot bring {place} (setting database, or ledger) up to date: {source}")]
     Migrate {
@@ -82,10 +92,14 @@ impl From<sqlx::Error> for Error {
     }
 }
 
-/// Whether a server refuses this user, or knows no such database: trying again changes nothing.
+/// Whether a server refuses this user, knows no such database, or cannot be trusted: trying again changes nothing.
 pub(crate) fn is_refusal(error: &sqlx::Error) -> bool {
     match error {
         sqlx::Error::Tls(_) | sqlx::Error::Configuration(_) => true,
+        // A handshake that fails, for instance by an expired certificate.
+        sqlx::Error::Io(error) => error
+            .get_ref()
+            .is_some_and(|cause| cause.is::<rustls::Error>()),
         error => error
             .as_database_error()
             .and_then(DatabaseError::code)

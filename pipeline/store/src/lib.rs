@@ -1,5 +1,5 @@
-//! What Airside keeps: persons, alerts, and what was answered for frames; in SQLite, one file a role, or in
-//! PostgreSQL, one schema a role, which several instances of it share.
+//! What Airside keeps: persons, alerts, persons of interest, and what was answered for frames; in SQLite, one file a role, or
+//! in PostgreSQL, one schema a role, which several instances of it share.
 //!
 //! Invariants:
 //! - What a function here has answered is on the disk (SQLite: WAL, `synchronous = FULL`; PostgreSQL: as the server is set,
@@ -17,6 +17,7 @@ mod error;
 mod frames;
 mod persons;
 mod place;
+mod portraits;
 mod requests;
 pub mod settlements;
 #[cfg(test)]
@@ -26,5 +27,6 @@ pub use alerts::{Alert, Alerts, Page, Report, StoredAlert, Window};
 pub use error::Error;
 pub use persons::{CameraKey, CameraState, Change, Persons, PersonsWrite, Version};
 pub use place::{Address, InvalidAddress, Place, Sharing};
+pub use portraits::{Portrait, Portraits};
 pub use requests::{Answer, Once, Request};
 pub use settlements::Settlements;

@@ -20,6 +20,8 @@ const PARAMETERS: [&str; 9] = [
     "sslrootcert",
     "user",
 ];
+/// Those of them that name files.
+const FILES: [&str; 3] = ["sslcert", "sslkey", "sslrootcert"];
 
 /// Where an instance of a role keeps what it keeps.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -105,6 +107,15 @@ impl Address {
         authority
             .rsplit_once('@')
             .is_some_and(|(user, _)| user.contains(':'))
+    }
+
+    /// Whether it names files of this machine.
+    pub(crate) fn names_files(&self) -> bool {
+        let query = self.url.split_once('?').map_or("", |(_, query)| query);
+        query.split('&').any(|pair| {
+            let key = pair.split('=').next().unwrap_or_default();
+            FILES.contains(&key)
+        })
     }
 
     fn parsed(&self) -> Option<PgConnectOptions> {

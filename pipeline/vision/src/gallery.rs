@@ -51,45 +51,65 @@ impl Gallery {
     /// Enrols `<directory>/<name>/*.{jpg,jpeg,png}`. A picture must show exactly one face that is large enough to be named;
     /// others are skipped. A directory that does not exist is an empty gallery. Without the embedding ability nobody is enrolled.
     pub fn enrol_directory(eyes: &Eyes, directory: &Path) -> Result<Self> {
-        let mut gallery = Self {
-            comparison: eyes.comparison(),
-            ..Self::empty()
-        };
+        let mut gallery = Self::of(eyes, []);
         if gallery.comparison.is_none() || !directory.exists() {
             return Ok(gallery);
         }
-        for (index, folder) in listed(directory)?
-            .into_iter()
-            .filter(|path| path.is_dir())
-            .enumerate()
-        {
-            let Some(name) = folder.file_name().and_then(|name| name.to_str()) else {
-                continue;
-            };
-            let mut faces = Vec::new();
-            for (picture, file) in listed(&folder)?
-                .into_iter()
-                .filter(|path| is_picture(path))
-                .enumerate()
-            {
-                match enrol(eyes, &file) {
-                    Ok(face) => faces.push(face),
-                    Err(reason) => {
-                        // The path names the person, so the log only counts.
-                        tracing::warn!(person = index + 1, picture = picture + 1, %reason, "gallery picture skipped");
-                        let file = file.strip_prefix(directory).unwrap_or(&file).to_owned();
-                        gallery.skipped.push(Skipped { file, reason });
-                    }
+        for (index, (name, file)) in Self::pictures_in(directory)?.into_iter().enumerate() {
+            let bytes = std::fs::read(&file).map_err(|error| error.to_string());
+            match bytes.and_then(|bytes| Self::portray(eyes, &bytes)) {
+                Ok(face) => match gallery.persons.last_mut() {
+                    Some(person) if person.name == name => person.faces.push(face),
+                    _ => gallery.persons.push(Person {
+                        name,
+                        faces: vec![face],
+                    }),
+                },
+                Err(reason) => {
+                    // The path names the person, so the log only counts.
+                    tracing::warn!(picture = index + 1, %reason, "gallery picture skipped");
+                    let file = file.strip_prefix(directory).unwrap_or(&file).to_owned();
+                    gallery.skipped.push(Skipped { file, reason });
                 }
-            }
-            if !faces.is_empty() {
-                gallery.persons.push(Person {
-                    name: name.to_owned(),
-                    faces,
-                });
             }
         }
         Ok(gallery)
+    }
+
+    /// The pictures of a directory, `<directory>/<name>/*.{jpg,jpeg,png}`, by name, each with the name of its person.
+    pub fn pictures_in(directory: &Path) -> Result<Vec<(String, PathBuf)>> {
+        let mut pictures = Vec::new();
+        for folder in listed(directory)?.into_iter().filter(|path| path.is_dir()) {
+            let Some(name) = folder.file_name().and_then(|name| name.to_str()) else {
+                continue;
+            };
+            let files = listed(&folder)?.into_iter().filter(|path| is_picture(path));
+            pictures.extend(files.map(|file| (name.to_owned(), file)));
+        }
+        Ok(pictures)
+    }
+
+    /// These persons, by name, each with the faces of at least one picture.
+    pub fn of(eyes: &Eyes, persons: impl IntoIterator<Item = (String, Vec<Embedding>)>) -> Self {
+        let persons = persons.into_iter();
+        Self {
+            comparison: eyes.comparison(),
+            persons: persons
+                .map(|(name, faces)| Person { name, faces })
+                .collect(),
+            skipped: Vec::new(),
+        }
+    }
+
+    /// The one face of a picture, large enough to be named, or a plain sentence why there is none.
+    pub fn portray(eyes: &Eyes, image: &[u8]) -> std::result::Result<Embedding, String> {
+        let picture = decode(image, &Limits::default()).map_err(|error| error.to_string())?;
+        let faces = eyes.analyze(&picture).map_err(|error| error.to_string())?;
+        let [face] = faces.as_slice() else {
+            return Err(format!("it shows {} faces instead of one", faces.len()));
+        };
+        let chip = face.chip.as_ref().ok_or("its face is too small")?;
+        eyes.embed(chip).map_err(|error| error.to_string())
     }
 
     /// Number of persons with at least one face.
@@ -152,18 +172,6 @@ fn is_picture(path: &Path) -> bool {
         .and_then(|extension| extension.to_str())
         .map(str::to_ascii_lowercase);
     matches!(extension.as_deref(), Some("jpg" | "jpeg" | "png"))
-}
-
-/// The one face of a file, or a plain sentence why there is none.
-fn enrol(eyes: &Eyes, file: &Path) -> std::result::Result<Embedding, String> {
-    let bytes = std::fs::read(file).map_err(|error| error.to_string())?;
-    let picture = decode(&bytes, &Limits::default()).map_err(|error| error.to_string())?;
-    let faces = eyes.analyze(&picture).map_err(|error| error.to_string())?;
-    let [face] = faces.as_slice() else {
-        return Err(format!("it shows {} faces instead of one", faces.len()));
-    };
-    let chip = face.chip.as_ref().ok_or("its face is too small")?;
-    eyes.embed(chip).map_err(|error| error.to_string())
 }
 
 #[cfg(test)]

@@ -3,23 +3,30 @@
 //! Invariants:
 //! - The server ends with the process that started it, however that ends, and leaves nothing: a script (`keep.sh`) holds it
 //!   only as long as the process holds the script's standard input.
-//! - It listens on a socket in a folder of its own, so that there is no port to be taken; everybody needs the password.
+//! - It listens on a socket in a folder of its own, so that there is no port to be taken, or at a loopback address of its own
+//!   ([`OverTcp`]); everybody needs the password.
 //! - Nobody but the tests uses it: it runs as the user of the tests, or as `postgres` where that is root.
 #![allow(
     clippy::missing_panics_doc,
     reason = "a test without its server has failed"
 )]
 
+mod home;
+mod tcp;
+
 use std::{
     fs,
-    io::{BufRead as _, BufReader},
+    io::{BufRead as _, BufReader, Write as _},
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    process::{Child, ChildStdin, ChildStdout, Command, Stdio},
     sync::{
-        OnceLock,
+        Mutex, OnceLock, PoisonError,
         atomic::{AtomicU32, Ordering},
     },
 };
+
+pub use home::Home;
+pub use tcp::OverTcp;
 
 /// Where Debian keeps each version's programs.
 const VERSIONS: &str = "/usr/lib/postgresql";
@@ -32,8 +39,15 @@ pub struct Postgres {
     folder: PathBuf,
     programs: PathBuf,
     databases: AtomicU32,
-    /// Its standard input keeps the server.
-    _keeper: Child,
+    keeper: Mutex<Keeper>,
+}
+
+/// Who keeps the server as long as its standard input is held.
+#[derive(Debug)]
+struct Keeper {
+    _process: Child,
+    commands: ChildStdin,
+    told: BufReader<ChildStdout>,
 }
 
 impl Postgres {
@@ -46,27 +60,46 @@ impl Postgres {
     /// A server of one's own, to be stopped and started again, with these lines in its configuration.
     #[must_use]
     pub fn start(settings: &str) -> Self {
+        Self::kept(unprivileged("sh"), settings, "")
+    }
+
+    /// A server of one's own whose files, but for its log, are on a disk of so many megabytes, to be filled. A new server takes 40.
+    #[must_use]
+    pub fn start_on_small_disk(megabytes: u32) -> Self {
+        // In a namespace of its own, so that no rights are needed.
+        let mut sh = unprivileged("unshare");
+        sh.args([
+            "--user",
+            "--map-current-user",
+            "--keep-caps",
+            "--mount",
+            "sh",
+        ]);
+        Self::kept(sh, "", &megabytes.to_string())
+    }
+
+    fn kept(mut sh: Command, settings: &str, megabytes: &str) -> Self {
         let programs = programs();
-        let mut keeper = unprivileged("sh")
+        let mut process = sh
             .args(["-c", include_str!("keep.sh"), "keep"])
             .arg(&programs)
-            .arg(settings)
+            .args([settings, megabytes])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()
             .expect("sh and util-linux are there");
-        let told = keeper.stdout.take().expect("it is piped");
-        let mut folder = String::new();
-        BufReader::new(told)
-            .read_line(&mut folder)
-            .expect("the keeper says where");
-        assert!(!folder.is_empty(), "PostgreSQL does not start");
+        let mut keeper = Keeper {
+            commands: process.stdin.take().expect("it is piped"),
+            told: BufReader::new(process.stdout.take().expect("it is piped")),
+            _process: process,
+        };
+        let folder = keeper.answer("PostgreSQL does not start").into();
         Self {
-            folder: folder.trim_end().into(),
+            folder,
             programs,
             databases: AtomicU32::new(0),
-            _keeper: keeper,
+            keeper: Mutex::new(keeper),
         }
     }
 
@@ -122,27 +155,37 @@ impl Postgres {
 
     /// Stops it at once, as a crash would.
     pub fn crash(&self) {
-        self.control(&["-m", "immediate", "stop"]);
+        self.command("crash");
     }
 
     /// Starts it again.
     pub fn resume(&self) {
-        let log = self.folder.join("log");
-        self.control(&["-l", log.to_str().expect("it is ASCII"), "start"]);
+        self.command("resume");
     }
 
-    fn control(&self, command: &[&str]) {
-        let status = unprivileged(self.programs.join("pg_ctl"))
-            .arg("-w")
-            .arg("-D")
-            .arg(self.folder.join("data"))
-            .args(command)
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .status()
-            .expect("pg_ctl is there");
-        assert!(status.success(), "pg_ctl {command:?}: {status}");
+    /// Takes all the room that is left on its [small disk](Self::start_on_small_disk).
+    pub fn fill(&self) {
+        self.command("fill");
+    }
+
+    /// Gives back what [`fill`](Self::fill) took.
+    pub fn release(&self) {
+        self.command("release");
+    }
+
+    fn command(&self, command: &str) {
+        let mut keeper = self.keeper.lock().unwrap_or_else(PoisonError::into_inner);
+        writeln!(keeper.commands, "{command}").expect("the keeper listens");
+        keeper.answer(command);
+    }
+}
+
+impl Keeper {
+    fn answer(&mut self, failure: &str) -> String {
+        let mut line = String::new();
+        self.told.read_line(&mut line).expect("the keeper speaks");
+        assert!(!line.is_empty(), "{failure}");
+        line.trim_end().to_owned()
     }
 }
 
@@ -173,74 +216,6 @@ fn programs() -> PathBuf {
             panic!("no PostgreSQL {OLDEST} or newer in {VERSIONS}; run `make setup`")
         });
     Path::new(VERSIONS).join(version.to_string()).join("bin")
-}
-
-/// Where a role under test keeps what it keeps.
-#[derive(Debug)]
-pub struct Home {
-    /// For what else is kept.
-    directory: tempfile::TempDir,
-    database: Option<String>,
-}
-
-impl Home {
-    /// In SQLite files.
-    #[must_use]
-    pub fn on_sqlite() -> Self {
-        Self {
-            directory: tempfile::tempdir().expect("a temporary directory"),
-            database: None,
-        }
-    }
-
-    /// In a new database of the shared server.
-    #[must_use]
-    pub fn on_postgres() -> Self {
-        Self {
-            database: Some(Postgres::shared().database()),
-            ..Self::on_sqlite()
-        }
-    }
-
-    /// A directory of its own.
-    #[must_use]
-    pub fn directory(&self) -> &Path {
-        self.directory.path()
-    }
-
-    /// The file of a role, unless there is a database.
-    #[must_use]
-    pub fn file(&self, role: &str) -> Option<PathBuf> {
-        match self.database {
-            None => Some(self.directory.path().join(format!("{role}.sqlite"))),
-            Some(_) => None,
-        }
-    }
-
-    /// Address of the database, if that is where it is, without the password.
-    #[must_use]
-    pub fn address(&self) -> Option<&str> {
-        self.database.as_deref()
-    }
-
-    /// The flags by which a role finds it.
-    #[must_use]
-    pub fn flags(&self, role: &str) -> Vec<String> {
-        let flag = |name: &str, value: &Path| [name.to_owned(), value.display().to_string()];
-        match (&self.database, self.file(role)) {
-            (Some(address), _) => {
-                let password = Postgres::shared().password_file();
-                let password = flag("--database-password-file", &password);
-                [
-                    vec!["--database".to_owned(), address.clone()],
-                    password.into(),
-                ]
-                .concat()
-            }
-            (None, Some(file)) => flag("--database", &file).into(),
-            (None, None) => Vec::new(),
-        }
-    }
 }
 
 /// Makes two tests of each of these functions, which take a [`Home`]: one on SQLite, one on PostgreSQL.
@@ -278,13 +253,14 @@ mod tests {
         server.crash();
         server.resume();
         assert_eq!(server.sql("postgres", "SELECT number FROM kept"), "7");
-        let Postgres {
-            folder,
-            _keeper: mut keeper,
+        let Postgres { folder, keeper, .. } = server;
+        let Keeper {
+            _process: mut process,
+            commands,
             ..
-        } = server;
-        drop(keeper.stdin.take());
-        keeper.wait().expect("it is our child");
+        } = keeper.into_inner().unwrap();
+        drop(commands);
+        process.wait().expect("it is our child");
         assert!(!folder.exists());
     }
 }

@@ -6,6 +6,7 @@ mod adapting;
 mod experiments;
 mod faults;
 mod flow;
+mod gallery;
 mod ingest;
 mod ledger;
 mod mesh;

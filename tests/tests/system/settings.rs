@@ -123,3 +123,52 @@ fn check_prints_what_is_in_force() {
         Ok(())
     });
 }
+
+/// An address may come with a password by environment or file, never by arguments; and nobody is told it.
+#[test]
+fn a_password_for_the_database_is_shown_nowhere() {
+    const ADDRESS: &str = "postgres://airside:s3cret@db:5432/airside?sslmode=require";
+    const SHOWN: &str = "postgres://airside:***@db:5432/airside?sslmode=require";
+    case("password", async |case| {
+        let file = |name: &str, address: &str| {
+            let path = case.directory().join(name);
+            fs::write(&path, format!("database = \"{address}\"\n")).map(|()| path)
+        };
+        let good = file("good.toml", ADDRESS)?;
+        let unknown = file("unknown.toml", "postgres://airside:s3cret@db/airside?a=b")?;
+        let no_port = file("port.toml", "postgres://airside:s3cret")?;
+        for role in ["section", "alerts", "face-recognition"] {
+            let spec = Spec::role(role, role);
+            let output = spec.clone().flag("--config", &good).arg("--check");
+            let said = output.output().await?.stdout;
+            let said = String::from_utf8_lossy(&said);
+            ensure!(said.contains(SHOWN) && !said.contains("s3cret"), "{said}");
+            for (refused, named) in [
+                (
+                    spec.clone().flag("--database", ADDRESS),
+                    "--database-password-file",
+                ),
+                (spec.clone().flag("--config", &unknown), "sslmode"),
+                (
+                    spec.clone().flag("--config", &no_port),
+                    "postgres://USER@HOST",
+                ),
+                (
+                    spec.flag("--database", "postgres://db/airside")
+                        .flag("--database-password-file", "/nowhere"),
+                    "database-password-file",
+                ),
+            ] {
+                let output = refused.output().await?;
+                let said = String::from_utf8_lossy(&output.stderr);
+                ensure!(
+                    output.status.code() == Some(2)
+                        && said.contains(named)
+                        && !said.contains("s3cret"),
+                    "{role}: {said}"
+                );
+            }
+        }
+        Ok(())
+    });
+}

@@ -1,42 +1,84 @@
-//! Enrols the gallery once, while the service already answers that it is not ready.
+//! Enrols the gallery, from a directory once, or from a database again and again ([`following`](super::following)). Until it was
+//! enrolled first, the service answers that it is not ready.
 
 use std::{path::PathBuf, sync::Arc};
 
-use airside_runtime::Service;
-use airside_vision::Gallery;
+use airside_runtime::{Readiness, Service, readiness};
+use airside_store::{Error, Portraits};
+use airside_vision::{Eyes, Gallery};
+use arc_swap::ArcSwapOption;
 use prometheus_client::metrics::gauge::Gauge;
 
-use super::Recogniser;
+use super::{Recogniser, following::Following};
 
-/// Starts to enrol `directory`; the service is ready when that is done.
-pub(super) fn start(service: &mut Service, recogniser: &Recogniser, directory: PathBuf) {
-    let persons = Gauge::<i64>::default();
-    let pictures = Gauge::<i64>::default();
-    let metrics = service.metrics();
-    metrics.register(
-        "gallery_persons",
-        "Persons of interest enrolled",
-        persons.clone(),
-    );
-    metrics.register("gallery_pictures", "Pictures enrolled", pictures.clone());
-    let task = service.readiness().task("gallery");
-    let readiness = service.readiness().clone();
-    let (eyes, place) = (
-        Arc::clone(&recogniser.eyes),
-        Arc::clone(&recogniser.gallery),
-    );
-    let drain = service.drain();
-    service.spawn("gallery", async move {
-        let enrol = move || Gallery::enrol_directory(&eyes, &directory);
-        let gallery = match tokio::task::spawn_blocking(enrol).await {
-            Ok(Ok(gallery)) => gallery,
-            Ok(Err(error)) => {
-                tracing::error!(%error, "gallery cannot be read; nobody is enrolled");
-                readiness.off("gallery", "its directory cannot be read; the log says why");
-                Gallery::empty()
-            }
-            Err(error) => return Err(error),
-        };
+/// What the gallery is enrolled with, and where it goes.
+pub(super) struct Enrolment {
+    pub(super) eyes: Arc<Eyes>,
+    place: Arc<ArcSwapOption<Gallery>>,
+    readiness: Readiness,
+    /// Until it is enrolled.
+    waiting: Option<readiness::Task>,
+    persons: Gauge,
+    pictures: Gauge,
+}
+
+impl Enrolment {
+    pub(super) fn new(service: &Service, recogniser: &Recogniser) -> Self {
+        let (persons, pictures) = (Gauge::default(), Gauge::default());
+        let metrics = service.metrics();
+        metrics.register(
+            "gallery_persons",
+            "Persons of interest enrolled",
+            persons.clone(),
+        );
+        metrics.register("gallery_pictures", "Pictures enrolled", pictures.clone());
+        Self {
+            eyes: Arc::clone(&recogniser.eyes),
+            place: Arc::clone(&recogniser.gallery),
+            readiness: service.readiness().clone(),
+            waiting: Some(service.readiness().task("gallery")),
+            persons,
+            pictures,
+        }
+    }
+
+    /// Enrols a directory while the service starts.
+    pub(super) fn once(mut self, service: &mut Service, directory: PathBuf) {
+        let drain = service.drain();
+        service.spawn("gallery", async move {
+            let eyes = Arc::clone(&self.eyes);
+            let enrol = move || Gallery::enrol_directory(&eyes, &directory);
+            let gallery = match tokio::task::spawn_blocking(enrol).await? {
+                Ok(gallery) => gallery,
+                Err(error) => {
+                    tracing::error!(%error, "gallery cannot be read; nobody is enrolled");
+                    let reason = "its directory cannot be read; the log says why";
+                    self.readiness.off("gallery", reason);
+                    Gallery::empty()
+                }
+            };
+            self.put(gallery);
+            drain.cancelled().await;
+            Ok::<_, tokio::task::JoinError>(())
+        });
+    }
+
+    /// Enrols a database, and what changes there.
+    ///
+    /// # Errors
+    /// It is none that this service can use. One that is away is waited for.
+    pub(super) async fn follow(
+        self,
+        service: &mut Service,
+        portraits: Portraits,
+    ) -> Result<(), Error> {
+        let following = Following::begin(self, portraits).await?;
+        service.spawn("gallery", following.run(service.drain()));
+        Ok(())
+    }
+
+    /// From now on this gallery is searched.
+    pub(super) fn put(&mut self, gallery: Gallery) {
         let skipped = gallery.skipped().len();
         tracing::info!(
             persons = gallery.persons(),
@@ -44,13 +86,11 @@ pub(super) fn start(service: &mut Service, recogniser: &Recogniser, directory: P
             skipped,
             "gallery enrolled"
         );
-        persons.set(count(gallery.persons()));
-        pictures.set(count(gallery.pictures()));
-        place.store(Some(Arc::new(gallery)));
-        drop(task);
-        drain.cancelled().await;
-        Ok(())
-    });
+        self.persons.set(count(gallery.persons()));
+        self.pictures.set(count(gallery.pictures()));
+        self.place.store(Some(Arc::new(gallery)));
+        self.waiting = None;
+    }
 }
 
 fn count(number: usize) -> i64 {

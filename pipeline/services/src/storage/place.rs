@@ -2,7 +2,7 @@
 
 use std::{fs, io, path::PathBuf};
 
-use airside_store::{Address, Place, Sharing};
+use airside_store::{Address, Place, Portraits, Sharing};
 
 /// What the setting `database` names.
 #[derive(Clone, Debug)]
@@ -34,10 +34,22 @@ pub struct PasswordFile {
     source: io::Error,
 }
 
+/// Name of the schema of the persons of interest.
+const GALLERY: &str = "gallery";
+
 impl OnServer {
     /// The schema of a role.
     pub(crate) fn place(&self, address: &Address, role: &str) -> Result<Place, PasswordFile> {
         Ok(Place::Server(self.login(address)?, self.sharing(role)))
+    }
+
+    /// The persons of interest.
+    ///
+    /// # Errors
+    /// The file with the password cannot be read.
+    pub fn portraits(&self, address: &Address) -> Result<Portraits, PasswordFile> {
+        let portraits = Portraits::at(&self.login(address)?, &self.sharing(GALLERY));
+        Ok(portraits.expect("the schema has a short name"))
     }
 
     fn sharing(&self, schema: &str) -> Sharing {
@@ -65,11 +77,18 @@ impl OnServer {
 
 /// Reads the setting `database`. What does not begin as an address is a file.
 pub(super) fn read(text: &str) -> Result<Chosen, String> {
-    if !Address::is_meant(text) {
-        return Ok(Chosen::File(text.into()));
+    if Address::is_meant(text) {
+        read_address(text).map(Chosen::Server)
+    } else {
+        Ok(Chosen::File(text.into()))
     }
-    let address: Result<Address, airside_store::InvalidAddress> = text.parse();
-    address
-        .map(Chosen::Server)
-        .map_err(|error| error.to_string())
+}
+
+/// Reads the setting `database` where that is no file.
+///
+/// # Errors
+/// What is no address, with the accepted form.
+pub fn read_address(text: &str) -> Result<Address, String> {
+    text.parse()
+        .map_err(|error: airside_store::InvalidAddress| error.to_string())
 }

@@ -8,6 +8,7 @@ use std::{
     time::Duration,
 };
 
+use airside_core::Timestamp;
 use sqlx::{
     Connection as _, PgConnection, PgPool,
     migrate::{MigrateError, Migrator},
@@ -17,6 +18,7 @@ use sqlx::{
 use super::{
     PATIENCE,
     session::{Session, within},
+    statement::sql,
 };
 use crate::{Address, Error, error::is_refusal};
 
@@ -28,6 +30,8 @@ const LONGEST_SCHEMA: usize = 63;
 const CREATE: &str = "airside: create schema";
 /// After so long without a word the server takes a transaction back: its instance is cut off, and others wait for its locks.
 const ABANDONED: Duration = Duration::from_secs(10);
+/// Some 350 KB, as much as a few pictures.
+const TAKE_ROOM: &str = "INSERT INTO probe SELECT * FROM generate_series(1, 10000)";
 
 /// How an instance shares a database.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -79,20 +83,26 @@ impl Server {
         })
     }
 
+    /// Brings the schema up to date, and finds out whether writing works. A server whose disk is full still writes where there is
+    /// room in its files: so this takes room, and gives it back.
+    pub(super) async fn probe(&self) -> Result<(), Error> {
+        self.prepare().await?;
+        let mut session = self.begin("BEGIN").await?;
+        session.execute(sql("TRUNCATE probe")).await?;
+        session.execute(sql(TAKE_ROOM)).await?;
+        session.execute(sql("TRUNCATE probe")).await?;
+        let now = Timestamp::now().as_micros();
+        let note = sql("INSERT INTO probe VALUES ($1)").bind(now);
+        session.execute(note).await?;
+        session.commit().await
+    }
+
     /// Brings the schema up to date, unless that was done.
-    pub(super) async fn prepare(&self) -> Result<(), Error> {
+    async fn prepare(&self) -> Result<(), Error> {
         if self.prepared.load(Ordering::Acquire) {
             return Ok(());
         }
-        let refuse = |error| match error {
-            Error::Unavailable(source) | Error::Statement(source) if is_refusal(&source) => {
-                Error::Open {
-                    place: self.address.to_string(),
-                    source,
-                }
-            }
-            other => other,
-        };
+        let refuse = |error| self.refused(error);
         let options = options(&self.address, &self.schema);
         let mut connection = within(PATIENCE, PgConnection::connect_with(&options))
             .await
@@ -115,6 +125,35 @@ impl Server {
         migrated.map_err(|error| self.unmigrated(error))?;
         self.prepared.store(true, Ordering::Release);
         Ok(())
+    }
+
+    /// Tells what no waiting mends.
+    fn refused(&self, error: Error) -> Error {
+        let place = || self.address.to_string();
+        match error {
+            Error::Unavailable(source) | Error::Statement(source) if is_refusal(&source) => {
+                Error::Open {
+                    place: place(),
+                    source,
+                }
+            }
+            Error::Unavailable(source) if self.lacks_file(&source) => Error::File {
+                place: place(),
+                source,
+            },
+            other => other,
+        }
+    }
+
+    /// A socket that is not there is a server that is away.
+    fn lacks_file(&self, error: &sqlx::Error) -> bool {
+        use std::io::ErrorKind::{NotFound, PermissionDenied};
+        let sqlx::Error::Io(error) = error else {
+            return false;
+        };
+        matches!(error.kind(), NotFound | PermissionDenied)
+            && self.address.names_files()
+            && self.address.options().get_socket().is_none()
     }
 
     /// A server that goes away meanwhile comes back.
