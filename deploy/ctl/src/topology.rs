@@ -13,6 +13,9 @@ use serde::Deserialize;
 use crate::supervise::Group;
 use airside_mesh::{Registry, Service};
 
+/// How addresses of databases begin that instances can share.
+const SERVERS: [&str; 2] = ["postgres://", "postgresql://"];
+
 /// Why a topology cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -38,6 +41,9 @@ pub enum Error {
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Topology {
+    /// PostgreSQL database that the workloads share which keep something; without one each has a file of its own.
+    #[serde(default)]
+    database: Option<String>,
     /// In order of their start.
     #[serde(rename = "workload")]
     pub workloads: Vec<Workload>,
@@ -66,9 +72,19 @@ pub struct Workload {
     /// Its environment, beside the one that every instance has.
     #[serde(default)]
     pub env: BTreeMap<String, String>,
+    /// Whether it keeps something in a database.
+    #[serde(default)]
+    pub keeps: bool,
     /// Whether it only feeds the others: it stops first, so that nothing is under way when they stop.
     #[serde(default)]
     pub feeds: bool,
+}
+
+/// Without the line itself, which may hold a password.
+fn at_line(error: &toml::de::Error, text: &str) -> String {
+    let start = error.span().map_or(0, |span| span.start);
+    let line = text[..start].matches('\n').count() + 1;
+    format!("line {line}: {}", error.message())
 }
 
 fn first_version() -> String {
@@ -93,7 +109,9 @@ impl Topology {
             file: file.to_owned(),
             reason,
         };
-        let topology: Self = toml::from_str(&text).map_err(|error| malformed(error.to_string()))?;
+        let mut topology: Self =
+            toml::from_str(&text).map_err(|error| malformed(at_line(&error, &text)))?;
+        topology.share().map_err(malformed)?;
         for (index, workload) in topology.workloads.iter().enumerate() {
             let same = |other: &Workload| other.full_name() == workload.full_name();
             if topology.workloads[..index].iter().any(same) {
@@ -110,6 +128,23 @@ impl Topology {
             }
         }
         Ok(topology)
+    }
+
+    /// Points those that keep something at the database, if there is one. Of them there may then be several.
+    fn share(&mut self) -> Result<(), String> {
+        let Some(address) = &self.database else {
+            return Ok(());
+        };
+        if !SERVERS.iter().any(|scheme| address.starts_with(scheme)) {
+            return Err("database: expected postgres://USER@HOST:PORT/DATABASE".to_owned());
+        }
+        for workload in self.workloads.iter_mut().filter(|workload| workload.keeps) {
+            workload
+                .env
+                .insert("AIRSIDE_DATABASE".to_owned(), address.clone());
+            workload.single = None;
+        }
+        Ok(())
     }
 
     /// The services that these workloads make up.
@@ -209,6 +244,25 @@ mod tests {
         assert!(read(&twice).is_err_and(|error| error.to_string().contains("a-v1 is there twice")));
         let single = "[[workload]]\nname = 'a'\nprogram = 'p'\nreplicas = 2\nsingle = 'one disk'\n";
         assert!(read(single).is_err_and(|error| error.to_string().contains("one disk")));
+    }
+
+    #[test]
+    fn a_database_is_shared_by_those_that_keep_something() {
+        let workload = "[[workload]]\nname = 'alerts'\nprogram = 'p'\nreplicas = 3\nkeeps = true\nsingle = 'one file'\n";
+        assert!(read(workload).is_err_and(|error| error.to_string().contains("one file")));
+        let file = read(&format!("database = 'a.sqlite'\n{workload}"));
+        assert!(file.is_err_and(|error| error.to_string().contains("postgres://USER")));
+        let open = read(&format!("database = 'postgres://a:s3cret@db\n{workload}"));
+        let told = open.expect_err("no TOML").to_string();
+        assert!(
+            told.contains("line 1") && !told.contains("s3cret"),
+            "{told}"
+        );
+        let database = "postgres://airside@db/airside";
+        let topology = read(&format!("database = '{database}'\n{workload}")).expect("sound");
+        let alerts = &topology.workloads[0];
+        assert_eq!((&alerts.single, alerts.replicas), (&None, 3));
+        assert_eq!(alerts.env["AIRSIDE_DATABASE"], database);
     }
 
     #[test]
