@@ -128,6 +128,35 @@ fn every_account_config_map_and_autoscaled_workload_is_there() {
 }
 
 #[test]
+fn whoever_is_told_of_the_database_reaches_it() {
+    let secret = |workload: &Value| {
+        let containers = &workload["spec"]["template"]["spec"]["containers"];
+        list(containers)
+            .flat_map(|container| list(&container["env"]))
+            .any(|variable| {
+                variable["name"] == "AIRSIDE_DATABASE"
+                    && variable["valueFrom"]["secretKeyRef"]["name"] == "airside-database"
+            })
+    };
+    let workloads = workloads("postgres");
+    let told: BTreeSet<&str> = workloads
+        .iter()
+        .filter(|workload| secret(workload))
+        .filter_map(|workload| labels(workload)["app"].as_str())
+        .collect();
+    assert_eq!(
+        told,
+        BTreeSet::from(["alerts", "face-recognition", "section-1"])
+    );
+    let policies = of_kinds("postgres", &["NetworkPolicy"]);
+    let policy = policies
+        .iter()
+        .find(|policy| policy["metadata"]["name"] == "database");
+    let values = &policy.unwrap()["spec"]["podSelector"]["matchExpressions"][0]["values"];
+    assert!(list(values).eq(told), "{values}");
+}
+
+#[test]
 fn the_panel_knows_the_same_cameras_as_in_the_local_mesh() {
     let read = |file: &str| fs::read_to_string(repository().join(file)).unwrap();
     assert_eq!(
