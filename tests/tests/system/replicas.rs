@@ -1,4 +1,6 @@
-//! Collectors and panels come and go while two cameras stream: no frame is lost, no request fails, everybody is counted once.
+//! Instances come and go while two cameras stream: no frame is lost, no request fails, everybody is counted once.
+
+mod sharing;
 
 use std::{cell::Cell, fs, time::Duration};
 
