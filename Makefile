@@ -93,6 +93,11 @@ image-demo: demo ## The image airside-demo: films and gallery for the overlay `f
 image-bases: ## Bases for BASE and BUILD_BASE out of Debian packages, where no image registry is reached
 	@deploy/images/bases.sh
 
+.PHONY: test-cluster
+
+test-cluster: build ## On the cluster of $$KUBECONFIG: the film, every experiment, restarts, forbidden calls, agents outside; 20 minutes
+	cargo test -p airside-tests --features cluster --test cluster $(CARGO_FLAGS) -- --test-threads 1 --nocapture
+
 clean: ## Remove what was built and made
 	rm -rf target .airside models demo gallery
 

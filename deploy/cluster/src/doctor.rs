@@ -54,10 +54,15 @@ impl Display for Finding {
 /// Prints every finding. Whether nothing is lacking.
 pub async fn examine(cluster: &Cluster) -> bool {
     let mut sound = true;
+    let mut told = None;
     let mut tell = |finding: Result<Finding, Error>| {
         let finding = finding.unwrap_or_else(|error| unasked(&error));
         sound &= !matches!(finding, Finding::Lack(..));
-        say!("{finding}");
+        // Several that look at what is not deployed yet say the same.
+        if told.as_ref() != Some(&finding) {
+            say!("{finding}");
+            told = Some(finding);
+        }
     };
     let version = version(cluster).await;
     let answers = version.is_ok();

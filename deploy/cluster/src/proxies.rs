@@ -88,7 +88,9 @@ impl<'a> Proxies<'a> {
         let mut sums = BTreeMap::new();
         for text in texts.await? {
             for (name, count) in counts(&text) {
-                *sums.entry(name).or_default() += count;
+                let sum: &mut u64 = sums.entry(name).or_default();
+                // Some are bounds, and the largest number where there is none.
+                *sum = sum.saturating_add(count);
             }
         }
         Ok(sums)

@@ -1,6 +1,7 @@
 //! Why the pods of a workload are not ready, in words of whoever knows: the scheduler, the kubelet, the program itself.
 
-use k8s_openapi::api::core::v1::{ContainerStatus, Event, PersistentVolumeClaim, Pod};
+use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::api::core::v1::{ContainerStatus, Event, PersistentVolumeClaim, Pod, PodStatus};
 use k8s_openapi::api::storage::v1::StorageClass;
 use kube::ResourceExt;
 use kube::api::{DynamicObject, ListParams, LogParams};
@@ -15,6 +16,10 @@ use crate::progress::selector;
 const LINES: i64 = 5;
 /// What every pod goes through.
 const USUAL: [&str; 2] = ["ContainerCreating", "PodInitializing"];
+/// Begins a warning about a probe.
+const UNHEALTHY: &str = "Unhealthy: ";
+/// Nets are loaded and a gallery is enrolled by then, unless the node is busy.
+const STARTING: SignedDuration = SignedDuration::from_secs(60);
 /// Marks the class that claims without a class of their own get.
 const DEFAULT_CLASS: &str = "storageclass.kubernetes.io/is-default-class";
 
@@ -100,7 +105,14 @@ async fn of_pod(cluster: &Cluster, pod: &Pod) -> Result<Option<String>, Error> {
         return Ok(Some(message.clone()));
     }
     // Volumes that cannot be mounted and probes that fail are told by events alone.
-    warning(cluster, &pod.name_any()).await
+    let warning = warning(cluster, &pod.name_any()).await?;
+    Ok(warning.filter(|words| !(words.starts_with(UNHEALTHY) && is_young(status))))
+}
+
+/// Whether probes may still fail: every program needs a while until it answers, its proxy first.
+fn is_young(status: &PodStatus) -> bool {
+    let since = status.start_time.as_ref();
+    since.is_none_or(|since| Timestamp::now().duration_since(since.0) < STARTING)
 }
 
 /// What is wrong with a container: it cannot be started, or it ended.
