@@ -13,6 +13,7 @@ use crate::cluster::Cluster;
 use crate::error::Error;
 use crate::forward::Target;
 use crate::pods::{has_container, is_other_gateway, is_ready};
+use crate::rules::HERE;
 use crate::ways::Ways;
 
 /// The container that Istio injects.
@@ -87,7 +88,7 @@ impl<'a> Proxies<'a> {
         let texts = try_join_all(self.all.iter().map(|proxy| self.ask(proxy, &path)));
         let mut sums = BTreeMap::new();
         for text in texts.await? {
-            for (name, count) in counts(&text) {
+            for (name, count) in counts(&text, self.cluster.namespace()) {
                 let sum: &mut u64 = sums.entry(name).or_default();
                 // Some are bounds, and the largest number where there is none.
                 *sum = sum.saturating_add(count);
@@ -163,14 +164,14 @@ impl<'a> Proxies<'a> {
     }
 }
 
-/// Counters and gauges by name, as Envoy itself names them. Istio ends the name of a cluster by `;`, so that it is told from what follows.
-fn counts(text: &str) -> impl Iterator<Item = (String, u64)> {
-    text.lines().filter_map(|line| {
+/// Counters and gauges of calls into `namespace` by name, as Envoy itself names them on every platform: Istio ends the name of a
+/// cluster by `;`, so that it is told from what follows, and the namespace is this one's.
+fn counts(text: &str, namespace: &str) -> impl Iterator<Item = (String, u64)> {
+    let here = format!(".{namespace}.svc.cluster.local;.");
+    let everywhere = format!(".{HERE}.svc.cluster.local.");
+    text.lines().filter_map(move |line| {
         let (name, value) = line.rsplit_once(": ")?;
-        Some((
-            name.replace(".svc.cluster.local;.", ".svc.cluster.local."),
-            value.parse().ok()?,
-        ))
+        Some((name.replace(&here, &everywhere), value.parse().ok()?))
     })
 }
 
@@ -199,8 +200,8 @@ mod tests {
     fn counters_have_the_names_that_envoy_gives_them() {
         let text = "cluster.outbound|8080||cpanel.airside.svc.cluster.local;.upstream_rq_total: 7\n\
                     cluster.outbound|8080||cpanel.airside.svc.cluster.local;.upstream_rq_time: P0(nan,1) P25(nan,2)\n";
-        let counts: Vec<(String, u64)> = counts(text).collect();
-        let name = "cluster.outbound|8080||cpanel.airside.svc.cluster.local.upstream_rq_total";
+        let counts: Vec<(String, u64)> = counts(text, "airside").collect();
+        let name = "cluster.outbound|8080||cpanel.default.svc.cluster.local.upstream_rq_total";
         assert_eq!(counts, [(name.to_owned(), 7)]);
     }
 

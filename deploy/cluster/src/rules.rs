@@ -29,8 +29,8 @@ const KINDS: [&str; 3] = ["DestinationRule", "Gateway", "VirtualService"];
 const API: &str = "networking.istio.io/v1";
 /// Label of a rule that was not deployed and came by a change: a reset takes it away.
 const CHANGE: &str = "airside.dev/change";
-/// What the namespace of the system is called in documents, so that rules read on one platform are understood on another.
-const HERE: &str = "default";
+/// What the namespace of the system is called in documents and counters, so that what is read on one platform is understood on another.
+pub(crate) const HERE: &str = "default";
 
 /// The traffic rules of the namespace.
 pub(crate) struct Rules<'a> {

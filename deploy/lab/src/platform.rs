@@ -62,7 +62,8 @@ pub trait Platform {
         path: &str,
     ) -> impl Future<Output = Result<Answer>>;
 
-    /// Counters and gauges of the proxies, under Envoy's names, summed where there are several.
+    /// Counters and gauges of the proxies, under Envoy's names, summed where there are several. The namespace of the system is called
+    /// `default` everywhere.
     ///
     /// # Errors
     /// A proxy does not answer.
