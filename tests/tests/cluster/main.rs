@@ -7,4 +7,5 @@ mod film;
 mod forbidden;
 mod outside;
 mod restarts;
+mod rollout;
 mod system;
