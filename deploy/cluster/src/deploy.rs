@@ -1,11 +1,12 @@
 //! Brings a cluster to what the manifests say, and waits until it is there.
 //!
 //! ```text
-//! objects ── kinds known? rights? whose? ──▶ namespace ──▶ lease ──▶ applied in order ──▶ progress … ready
+//! objects ── kinds known? rights? whose? ──▶ namespace ──▶ lease ──▶ applied in order ──▶ progress … ready ──▶ pruned
 //!            nothing changed so far                                   again after any break: same end
 //! ```
 
 mod kinds;
+mod prune;
 
 use std::time::Duration;
 
@@ -18,6 +19,7 @@ use crate::error::{Error, is_missing};
 use crate::labels;
 use crate::manifest::{full_name, name, rank, types};
 use crate::progress;
+use crate::reset::Belongings;
 use crate::rights::Right;
 pub(crate) use kinds::has as has_kind;
 use kinds::{Kind, Kinds};
@@ -27,6 +29,8 @@ use kinds::{Kind, Kinds};
 pub struct Options {
     /// Ask the API server what it would do, and change nothing.
     pub dry_run: bool,
+    /// Leave what an earlier deployment brought and this one does not.
+    pub keep: bool,
     /// How long the pods may take to be ready.
     pub ready_within: Duration,
 }
@@ -64,17 +68,19 @@ pub async fn deploy(
         if kinds.of(object).is_namespaced && object.metadata.namespace.is_none() {
             object.metadata.namespace = Some(cluster.namespace().to_owned());
         }
-        labels::own_it(&mut object.metadata);
+        labels::deploy_it(&mut object.metadata);
     }
     let deployment = Deployment {
         cluster,
         kinds,
         options,
     };
-    deployment.check_rights(&objects).await?;
+    let left_out = deployment.left_out(&objects).await?;
+    deployment.check_rights(&objects, &left_out).await?;
     deployment.check_owners(&objects).await?;
     if options.dry_run {
-        return deployment.apply_all(&objects).await;
+        deployment.apply_all(&objects).await?;
+        return Ok(prune::tell(cluster, &left_out).await?);
     }
     let first = objects
         .iter()
@@ -84,7 +90,10 @@ pub async fn deploy(
     deployment.apply_all(first).await?;
     let work = async {
         deployment.apply_all(rest).await?;
-        progress::until_ready(cluster, rest, options.ready_within).await
+        progress::until_ready(cluster, rest, options.ready_within).await?;
+        // Last, so that nobody misses what it stood in for; again, because another operator may have been at work.
+        let left_out = deployment.left_out(&objects).await?;
+        Ok(prune::prune(cluster, &left_out).await?)
     };
     cluster.in_turn("deploy", work).await
 }
@@ -96,8 +105,20 @@ struct Deployment<'a> {
 }
 
 impl Deployment<'_> {
+    /// What is to go.
+    async fn left_out(&self, objects: &[DynamicObject]) -> Result<Belongings, Error> {
+        if self.options.keep {
+            return Ok(Belongings::default());
+        }
+        Belongings::left_out(self.cluster, objects).await
+    }
+
     /// Refuses to begin what cannot be finished for want of rights.
-    async fn check_rights(&self, objects: &[DynamicObject]) -> Result<(), Error> {
+    async fn check_rights(
+        &self,
+        objects: &[DynamicObject],
+        left_out: &Belongings,
+    ) -> Result<(), Error> {
         let namespace = self.cluster.namespace();
         let mut rights: Vec<Right> = objects
             .iter()
@@ -107,6 +128,8 @@ impl Deployment<'_> {
                 ["get", "patch", "create"].map(|verb| Right::of_kind(verb, kind, place))
             })
             .collect();
+        let removals = left_out.iter();
+        rights.extend(removals.map(|(kind, _)| Right::of_kind("delete", kind, Some(namespace))));
         if !self.options.dry_run {
             for verb in ["get", "create", "update"] {
                 rights.push(Right::new(

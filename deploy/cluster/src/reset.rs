@@ -1,5 +1,6 @@
 //! Removes everything that airsidectl created in the namespace, and nothing else.
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use kube::api::{DynamicObject, GroupVersionKind, ListParams, TypeMeta};
@@ -9,7 +10,7 @@ use crate::cluster::Cluster;
 use crate::deploy::remove;
 use crate::error::Error;
 use crate::labels;
-use crate::manifest::full_name;
+use crate::manifest::{full_name, name, types};
 
 /// A pod drains for half a minute; volumes and finalizers take some more.
 const GONE_WITHIN: Duration = Duration::from_secs(180);
@@ -97,8 +98,23 @@ pub(crate) const KINDS: [(&str, &str, &str, &str); 24] = [
     ("", "v1", "ServiceAccount", "serviceaccounts"),
 ];
 
+/// Kind of a volume claim.
+const CLAIM: &str = "PersistentVolumeClaim";
+
+/// Group, kind and name. The version of an object's API says nothing about which object it is.
+type Identity = (String, String, String);
+
+fn identity(object: &DynamicObject) -> Identity {
+    let TypeMeta { api_version, kind } = types(object);
+    let group = api_version
+        .rsplit_once('/')
+        .map_or("", |(group, _)| group)
+        .to_owned();
+    (group, kind, name(object).to_owned())
+}
+
 /// Everything that airsidectl created in a namespace. The namespace itself is left: others may have something in it.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Belongings(Vec<(ApiResource, DynamicObject)>);
 
 impl Belongings {
@@ -107,7 +123,23 @@ impl Belongings {
     /// # Errors
     /// The API server does not say.
     pub async fn find(cluster: &Cluster) -> Result<Self, Error> {
-        let params = ListParams::default().labels(&labels::own());
+        Self::labelled(cluster, &labels::own()).await
+    }
+
+    /// What of it a deployment brought and none of `objects` is. Claims are never among it: they hold data.
+    pub(crate) async fn left_out(
+        cluster: &Cluster,
+        objects: &[DynamicObject],
+    ) -> Result<Self, Error> {
+        let stay: BTreeSet<Identity> = objects.iter().map(identity).collect();
+        let mut own = Self::labelled(cluster, &labels::deployed()).await?;
+        own.0
+            .retain(|(kind, object)| kind.kind != CLAIM && !stay.contains(&identity(object)));
+        Ok(own)
+    }
+
+    async fn labelled(cluster: &Cluster, selector: &str) -> Result<Self, Error> {
+        let params = ListParams::default().labels(selector);
         let mut objects = Vec::new();
         for (group, version, kind, plural) in KINDS {
             let resource = ApiResource::from_gvk_with_plural(
@@ -141,11 +173,17 @@ impl Belongings {
         self.0.iter().map(|(_, object)| full_name(object))
     }
 
+    /// The objects with their kinds.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &(ApiResource, DynamicObject)> {
+        self.0.iter()
+    }
+
     /// Removes them, and waits until they are gone: what is deployed next must not meet them.
     ///
     /// # Errors
     /// A right is missing, or the API server stays away.
     pub async fn remove(&self, cluster: &Cluster) -> Result<(), Error> {
+        let own: BTreeSet<Identity> = self.0.iter().map(|(_, object)| identity(object)).collect();
         for (kind, object) in &self.0 {
             let api = cluster.dynamic(kind, Some(cluster.namespace()));
             if remove(cluster, &api, object).await? {
@@ -154,7 +192,8 @@ impl Belongings {
         }
         let begun = Instant::now();
         loop {
-            let left = Self::find(cluster).await?;
+            let mut left = Self::find(cluster).await?;
+            left.0.retain(|(_, object)| own.contains(&identity(object)));
             if left.is_empty() {
                 return Ok(());
             }

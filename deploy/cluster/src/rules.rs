@@ -119,11 +119,11 @@ impl Rules<'_> {
             return Ok(());
         }
         let marker = Marker::new();
-        let document = match part {
-            Part::Clusters => marker.rule(),
-            Part::Routes => marker.route(),
+        let documents = match part {
+            Part::Clusters => vec![Marker::host(), marker.rule()],
+            Part::Routes => vec![Marker::host(), marker.gateway(), marker.route()],
         };
-        for document in [Marker::host(), document] {
+        for document in documents {
             let object = self.owned(serde_json::from_value(document)?);
             self.patch(&object).await?;
         }
@@ -149,7 +149,12 @@ impl Rules<'_> {
             Some(there) if !labels::is_own(&there.metadata) => {
                 return Err(Error::Foreign(full_name(&object)));
             }
-            Some(there) if !label(there) => {}
+            Some(there) if !label(there) => {
+                // An apply takes back what it does not say again.
+                if labels::is_deployed(&there.metadata) {
+                    labels::deploy_it(&mut object.metadata);
+                }
+            }
             _ => {
                 let labels = object.metadata.labels.get_or_insert_default();
                 labels.insert(CHANGE.to_owned(), "true".to_owned());

@@ -9,12 +9,13 @@ use serde_json::{Value, json};
 
 use crate::server::{NAMESPACE, Server};
 
-const DEPLOYMENT: &str = "/apis/apps/v1/namespaces/airside/deployments/collector-v1";
-const SERVICE: &str = "/api/v1/namespaces/airside/services/collector";
-const RULE: &str = "/apis/networking.istio.io/v1/namespaces/airside/virtualservices/collector";
+pub(crate) const DEPLOYMENT: &str = "/apis/apps/v1/namespaces/airside/deployments/collector-v1";
+pub(crate) const SERVICE: &str = "/api/v1/namespaces/airside/services/collector";
+pub(crate) const RULE: &str =
+    "/apis/networking.istio.io/v1/namespaces/airside/virtualservices/collector";
 
 /// In no order at all.
-const MANIFEST: &str = "
+pub(crate) const MANIFEST: &str = "
 apiVersion: apps/v1
 kind: Deployment
 metadata: {name: collector-v1}
@@ -38,13 +39,14 @@ kind: Namespace
 metadata: {name: airside}
 ";
 
-fn objects() -> Vec<DynamicObject> {
+pub(crate) fn objects() -> Vec<DynamicObject> {
     manifest::read(MANIFEST).expect("a sound manifest")
 }
 
-fn options() -> Options {
+pub(crate) fn options() -> Options {
     Options {
         dry_run: false,
+        keep: false,
         ready_within: Duration::from_secs(60),
     }
 }
@@ -56,7 +58,7 @@ async fn refused(server: &Server) -> anyhow::Error {
         .expect_err("refused")
 }
 
-fn words(error: &anyhow::Error) -> String {
+pub(crate) fn words(error: &anyhow::Error) -> String {
     format!("{error:#}")
 }
 

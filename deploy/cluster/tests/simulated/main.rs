@@ -2,4 +2,5 @@
 
 mod deploying;
 mod operating;
+mod pruning;
 mod server;

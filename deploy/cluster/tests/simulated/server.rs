@@ -272,6 +272,10 @@ impl World {
             return (status, answer);
         }
         let mut object = self.objects.get(path).cloned().unwrap_or_else(|| json!({}));
+        // An apply says the whole object: a label that it does not say again goes.
+        if body.get("apiVersion").is_some() {
+            object["metadata"]["labels"] = json!({});
+        }
         merge(&mut object, body);
         self.store(path, object, dry)
     }

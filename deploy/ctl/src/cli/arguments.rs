@@ -26,12 +26,15 @@ pub struct Arguments {
     #[command(flatten)]
     pub place: Place,
     /// What of the program's own log is shown.
-    #[arg(long, global = true, env = "AIRSIDE_LOG", default_value = "warn", value_name = "FILTER", value_parser = filter)]
+    #[arg(long, global = true, env = "AIRSIDE_LOG", default_value = LOG, value_name = "FILTER", value_parser = filter)]
     pub log: String,
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
 }
+
+/// The client of clusters logs each attempt that fails as an error; what became of it is said once, by whoever tries again.
+const LOG: &str = "warn,kube_client=off";
 
 fn filter(text: &str) -> Result<String, String> {
     match EnvFilter::try_new(text) {

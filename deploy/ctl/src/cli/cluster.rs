@@ -30,6 +30,9 @@ pub struct Deploy {
     /// `server`: ask the API server what it would do, and change nothing.
     #[arg(long, value_enum, value_name = "WHERE")]
     dry_run: Option<DryRun>,
+    /// Leave what an earlier deployment brought and this one does not, instead of removing it.
+    #[arg(long)]
+    keep: bool,
     /// How many seconds the pods may take to be ready.
     #[arg(long, default_value_t = 300, value_name = "SECONDS")]
     ready_within: u64,
@@ -159,6 +162,7 @@ async fn deploy(
     manifest::move_to(&mut objects, &whereabouts.namespace);
     let options = deploy::Options {
         dry_run: options.dry_run.is_some(),
+        keep: options.keep,
         ready_within: Duration::from_secs(options.ready_within),
     };
     deploy::deploy(cluster, objects, &options).await?;
