@@ -7,6 +7,8 @@
 //! program   one service or agent: started on a free port, ready, asked, restarted
 //! site      a whole pipeline of them behind one egress
 //! mesh      the real mesh, as airsidectl starts it
+//! operator  who types airsidectl and kubectl at a cluster
+//! following how soon requests follow a rule
 //! prometheus a real Prometheus that scrapes it
 //! egress    stand-in for the mesh's proxy: host names to processes, and neighbours that hang or are away
 //! relay     stand-in for a bad line: late, slow, lossy, cut, half-open
@@ -33,8 +35,10 @@ pub mod case;
 pub mod disk;
 pub mod egress;
 pub mod films;
+pub mod following;
 pub mod ingest;
 pub mod mesh;
+pub mod operator;
 pub mod pictures;
 pub mod process;
 pub mod program;
@@ -51,6 +55,7 @@ pub mod wait;
 
 pub use case::{Case, case, case_within};
 pub use mesh::LocalMesh;
+pub use operator::Operator;
 pub use process::{Process, Spec};
 pub use program::Program;
 pub use prometheus::Prometheus;

@@ -1,16 +1,18 @@
 //! The overlay `film` in a namespace of its own, and the ways in which its operator reaches it.
 
-use std::{ops::ControlFlow, path::Path, process::Stdio, time::Duration};
+use std::{ops::ControlFlow, time::Duration};
 
 use airside_cluster::{Cluster, ClusterPlatform, Whereabouts};
 use airside_lab::platform::Platform;
-use airside_tests::{Answer, Spec, case::repository, progressing, rest};
-use anyhow::{Context as _, Result, ensure};
+use airside_tests::{Answer, Operator, progressing, rest};
+use anyhow::{Result, ensure};
 use serde_json::Value;
-use tokio::process::Command;
 
 /// Nobody else's: it is emptied before.
 pub(crate) const NAMESPACE: &str = "airside-test";
+const OPERATOR: Operator = Operator {
+    namespace: NAMESPACE,
+};
 const OVERLAY: &str = "deploy/k8s/overlays/film";
 /// Nothing has moved for so long: it never will.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
@@ -111,35 +113,10 @@ pub(crate) async fn reaches(
 
 /// What a command of airsidectl says that must succeed.
 pub(crate) async fn ctl(arguments: &[&str]) -> Result<String> {
-    let spec = Spec::bare("airsidectl", "airsidectl");
-    let here = ["--target", "cluster", "--namespace", NAMESPACE];
-    said(Command::new(spec.program()?).args(here).args(arguments)).await
+    OPERATOR.ctl(arguments).await
 }
 
 /// What kubectl says in the system's namespace.
 pub(crate) async fn kubectl(arguments: &[&str]) -> Result<String> {
-    let mut command = Command::new("kubectl");
-    said(command.args(["--namespace", NAMESPACE]).args(arguments)).await
-}
-
-async fn said(command: &mut Command) -> Result<String> {
-    let output = command
-        .current_dir(repository())
-        .stdin(Stdio::null())
-        .kill_on_drop(true)
-        .output();
-    let program = Path::new(command.as_std().get_program())
-        .display()
-        .to_string();
-    let arguments: Vec<_> = command.as_std().get_args().map(ToOwned::to_owned).collect();
-    let output = output
-        .await
-        .with_context(|| format!("{program} is needed"))?;
-    let said = String::from_utf8_lossy(&output.stdout).into_owned();
-    let errors = String::from_utf8_lossy(&output.stderr);
-    ensure!(
-        output.status.success(),
-        "{program} {arguments:?}: {said}{errors}"
-    );
-    Ok(said)
+    OPERATOR.kubectl(arguments).await
 }
