@@ -31,7 +31,7 @@ run: demo ## Set up, then run cameras, services and the mesh: http://localhost:3
 
 lint: setup ## Formatting, clippy and rustdoc, warnings denied
 	cargo fmt --all --check
-	cargo clippy --workspace --all-targets --locked -- -D warnings
+	cargo clippy --workspace --all-targets --features airside-tests/cluster,airside-tests/package --locked -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked --document-private-items
 
 test: lint models ## Everything that must hold: lint, then all tests
@@ -97,6 +97,13 @@ image-bases: ## Bases for BASE and BUILD_BASE out of Debian packages, where no i
 
 test-cluster: build ## On the cluster of $$KUBECONFIG: the film, every experiment, restarts, forbidden calls, agents outside; 20 minutes
 	cargo test -p airside-tests --features cluster --test cluster $(CARGO_FLAGS) -- --test-threads 1 --nocapture
+
+.PHONY: bench-cluster
+
+bench-cluster: setup ## On the cluster of $$KUBECONFIG: what sidecars cost, how analysis grows with its pods; 15 minutes
+	cargo build --workspace --release --locked
+	target/release/airside models pull
+	cargo bench --locked -p airside-tests --features cluster --bench cluster
 
 clean: ## Remove what was built and made
 	rm -rf target .airside models demo gallery

@@ -187,3 +187,21 @@ fn the_default_rules_are_those_of_the_local_mesh() {
         rules.difference(&there)
     );
 }
+
+/// airsidectl scales no further than this annotation allows.
+#[test]
+fn what_owns_data_says_why_it_runs_once_and_nobody_else_does() {
+    for overlay in OVERLAYS {
+        for workload in of_kinds(overlay, &["StatefulSet"]) {
+            let single = &workload["metadata"]["annotations"]["airside.dev/single"];
+            let env = &workload["spec"]["template"]["spec"]["containers"][0]["env"];
+            let shares = list(env).any(|entry| {
+                entry["name"] == "AIRSIDE_DATABASE"
+                    && entry["valueFrom"]["secretKeyRef"].is_object()
+            });
+            let what = format!("{overlay}: {}: {single}", name(&workload));
+            assert_eq!(single.is_null(), shares, "{what}");
+            assert_ne!(single, "null", "{what}");
+        }
+    }
+}
