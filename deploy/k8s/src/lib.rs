@@ -11,7 +11,15 @@ use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
 /// Every overlay.
-pub const OVERLAYS: [&str; 6] = ["default", "film", "monitored", "nodes", "plain", "postgres"];
+pub const OVERLAYS: [&str; 7] = [
+    "default",
+    "film",
+    "monitored",
+    "nodes",
+    "plain",
+    "postgres",
+    "scaled",
+];
 
 /// The repository.
 #[must_use]

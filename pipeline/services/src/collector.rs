@@ -29,10 +29,14 @@ use std::{sync::Arc, time::Duration};
 use airside_proto::{MAX_MESSAGE_BYTES, v1::frame_ingest_server::FrameIngestServer};
 use airside_runtime::{Bound, Server, Service, parse, service::BindError};
 use http::Uri;
+use tokio::sync::Semaphore;
 
+use crate::in_hand::InHand;
 use ingest::Ingest;
+use memory::Memory;
 use outcome::Outcomes;
 use process::Processor;
+use stills::Stills;
 
 /// Settings of the collector.
 #[derive(clap::Parser, Clone, Debug)]
@@ -103,8 +107,15 @@ pub async fn build(settings: &Settings) -> Result<Bound, Error> {
     let delivery = delivery::start(&mut service, settings);
     let neighbours = neighbours::Neighbours::new(service.mesh(), settings);
     let (ledger, listing) = ledger::start(&mut service, &settings.ledger).await?;
-    let processor = Processor::new(neighbours, delivery, settings.concurrency, ledger);
-    let processor = Arc::new(processor);
+    let processor = Arc::new(Processor {
+        neighbours,
+        delivery,
+        memory: Memory::default(),
+        stills: Stills::default(),
+        in_hand: InHand::registered(service.metrics()),
+        turns: Semaphore::new(settings.concurrency as usize),
+        ledger,
+    });
     let outcomes = Outcomes::registered(service.metrics());
     let ingest = Ingest::new(Arc::clone(&processor), outcomes.clone(), settings.window)
         .ending_with(service.drain());

@@ -87,7 +87,7 @@ pub async fn build(settings: &Settings) -> Result<Bound, Error> {
     let recogniser = Recogniser {
         eyes: Arc::new(eyes),
         gallery: Arc::default(),
-        bench: settings.sight.workbench(),
+        bench: settings.sight.workbench(&service),
         recent: Recent::new(settings.sight.recent_results),
     };
     let enrolment = Enrolment::new(&service, &recogniser);

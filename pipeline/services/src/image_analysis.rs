@@ -14,6 +14,7 @@ use airside_vision::{Ability, Eyes, Face, Options};
 use bytes::Bytes;
 
 use crate::{
+    in_hand::InHand,
     picture,
     recent::{self, Recent},
     sight,
@@ -82,8 +83,10 @@ impl Sight {
         }
     }
 
-    pub(crate) fn workbench(&self) -> Workbench {
-        Workbench::new(self.options().parallel, usize::from(self.queue))
+    /// Where its pictures are worked on; the service shows how many are in hand.
+    pub(crate) fn workbench(&self, service: &Service) -> Workbench {
+        let in_hand = InHand::registered(service.metrics());
+        Workbench::new(self.options().parallel, usize::from(self.queue), in_hand)
     }
 }
 
@@ -112,7 +115,7 @@ pub async fn build(settings: &Settings) -> Result<Bound, Error> {
     tell_abilities(&service, &eyes);
     let analyst = Analyst {
         eyes: Arc::new(eyes),
-        bench: settings.sight.workbench(),
+        bench: settings.sight.workbench(&service),
         recent: Recent::new(settings.sight.recent_results),
     };
     let service = service.rest(analyst.recent.routes());

@@ -15,6 +15,7 @@ pub mod cpanel;
 pub mod face_recognition;
 pub mod frame;
 pub mod image_analysis;
+mod in_hand;
 pub mod momentum;
 mod picture;
 mod recent;

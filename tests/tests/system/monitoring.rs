@@ -39,6 +39,12 @@ fn a_real_prometheus_finds_what_rules_and_dashboard_ask_for() {
             .await?;
         let mut prometheus = Prometheus::start(case, &configuration(case)?).await?;
         everybody_is_scraped(&mesh, &mut prometheus).await?;
+        // What autoscalers go by.
+        finds(
+            &mut prometheus,
+            r#"count(airside_frames_in_hand{app=~"collector|face-recognition|image-analysis"}) == 3"#,
+        )
+        .await?;
         mesh.said("cameras", &["start"]).await?;
         // Both send, and what they send is recorded.
         finds(

@@ -1,6 +1,7 @@
 //! What must hold of every overlay, without a cluster.
 #![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
 
+mod autoscaling;
 mod monitoring;
 mod permissions;
 mod pods;

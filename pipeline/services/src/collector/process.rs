@@ -23,6 +23,7 @@ use super::{
 };
 use crate::{
     frame::{Frame, event_message, identity_message},
+    in_hand::InHand,
     sight,
 };
 
@@ -47,12 +48,14 @@ pub trait Record: Send + Sync + 'static {
 /// Takes frames through the pipeline.
 #[derive(Debug)]
 pub(super) struct Processor {
-    neighbours: Neighbours,
-    delivery: Delivery,
-    memory: Memory,
-    stills: Stills,
-    turns: Semaphore,
-    ledger: Ledger,
+    pub(super) neighbours: Neighbours,
+    pub(super) delivery: Delivery,
+    pub(super) memory: Memory,
+    pub(super) stills: Stills,
+    pub(super) in_hand: InHand,
+    /// One a frame that may be under way.
+    pub(super) turns: Semaphore,
+    pub(super) ledger: Ledger,
 }
 
 /// What the analysis tells the other branch. Nothing at all means that it failed.
@@ -61,26 +64,9 @@ enum Sight {
     Unreadable(String),
 }
 
-impl Processor {
-    pub(super) fn new(
-        neighbours: Neighbours,
-        delivery: Delivery,
-        concurrency: u32,
-        ledger: Ledger,
-    ) -> Self {
-        Self {
-            neighbours,
-            delivery,
-            memory: Memory::default(),
-            stills: Stills::default(),
-            turns: Semaphore::new(concurrency as usize),
-            ledger,
-        }
-    }
-}
-
 impl Record for Processor {
     async fn record(&self, frame: Frame) -> Verdict {
+        let _held = self.in_hand.take();
         let Ok(Ok(_turn)) = timeout(self.neighbours.limit(), self.turns.acquire()).await else {
             return Verdict::Deferred(Away {
                 part: Part::Collector,

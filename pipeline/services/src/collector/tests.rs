@@ -29,9 +29,14 @@ async fn start(neighbour: &Neighbour) -> Trial {
 }
 
 async fn start_with(neighbour: &Neighbour, more: &[&str]) -> Trial {
+    start_within(LIMIT, neighbour, more).await
+}
+
+/// With this time for the neighbours.
+async fn start_within(limit: &str, neighbour: &Neighbour, more: &[&str]) -> Trial {
     let origin = neighbour.origin();
     let mut flags = vec!["collector", "--listen", "127.0.0.1:0", "--window", "2"];
-    flags.extend(["--neighbour-timeout", LIMIT]);
+    flags.extend(["--neighbour-timeout", limit]);
     for flag in [
         "--image-analysis",
         "--face-recognition",
@@ -178,6 +183,28 @@ async fn a_frame_is_recorded_and_its_repetition_calls_nobody() {
     let metrics = collector.get("/metrics").await.body;
     assert!(metrics.contains(r#"airside_collector_frames_total{outcome="recorded"} 2"#));
     collector.stop().await;
+}
+
+#[tokio::test]
+async fn frames_are_in_hand_while_they_wait_and_until_they_are_answered() {
+    let neighbour = Neighbour::start().await;
+    let collector = start_within("20s", &neighbour, &["--concurrency", "1"]).await;
+    let in_hand = async |count: u32| {
+        let line = format!("\nairside_frames_in_hand {count}\n");
+        while !collector.get("/metrics").await.body.contains(&line) {
+            tokio::task::yield_now().await;
+        }
+    };
+    in_hand(0).await;
+    let agent = Agent::greeted(&collector).await;
+    neighbour.set(Part::Analysis, Manner::Hangs);
+    for sequence in [1, 2] {
+        let message = stream_request::Message::Frame(frame(sequence));
+        agent.send(message).await;
+    }
+    in_hand(2).await;
+    drop(agent);
+    in_hand(0).await;
 }
 
 #[tokio::test]

@@ -64,6 +64,11 @@ async fn without_models_both_start_answer_and_say_what_is_off() {
     for (service, ability) in [(&analysis, "age and gender"), (&recognition, "names")] {
         let ready = service.get("/readyz").await.json();
         assert!(ready["off"][ability].is_string(), "{ready}");
+        let metrics = service.get("/metrics").await.body;
+        assert!(
+            metrics.contains("\nairside_frames_in_hand 0\n"),
+            "{metrics}"
+        );
     }
 }
 
