@@ -42,7 +42,7 @@ fn a_real_prometheus_finds_what_rules_and_dashboard_ask_for() {
         // What autoscalers go by.
         finds(
             &mut prometheus,
-            r#"count(airside_frames_in_hand{app=~"collector|face-recognition|image-analysis"}) == 3"#,
+            r#"count(count by (app) (airside_frames_in_hand{app=~"collector|face-recognition|image-analysis"})) == 3"#,
         )
         .await?;
         mesh.said("cameras", &["start"]).await?;
