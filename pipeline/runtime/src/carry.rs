@@ -128,6 +128,12 @@ impl Carried {
             .unwrap_or_default()
     }
 
+    /// When whoever asked for the work stops waiting for it, if they said so.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Instant> {
+        self.deadline
+    }
+
     /// `limit`, or what is left until the caller's deadline if that is less.
     #[must_use]
     pub fn within(&self, limit: Duration) -> Duration {

@@ -10,8 +10,10 @@
 //!
 //! Invariants: every frame taken in gets exactly one outcome, counted; the two branches neither wait for nor fail with each
 //! other, but for the faces that the second gets from the first; a frame sent again repeats only what is missing; delivery of
-//! the analysis to the panel never delays an outcome; what was answered for a frame stands in the ledger before the answer goes out.
+//! the analysis to the panel never delays an outcome; what was answered for a frame stands in the ledger before the answer goes out;
+//! a neighbour gets no more frames at once than it answers in time (`concurrency`).
 
+mod concurrency;
 mod delivery;
 pub mod ingest;
 pub mod ledger;
@@ -50,7 +52,8 @@ pub struct Settings {
     /// Frames that a stream may have under way.
     #[arg(long, env = "AIRSIDE_WINDOW", default_value_t = 8, value_name = "FRAMES", value_parser = clap::value_parser!(u32).range(1..=1024))]
     pub window: u32,
-    /// Frames under way over all streams, about eight for each core of image analysis; more of them wait.
+    /// Frames under way over all streams, about eight for each core of image analysis; more of them wait. A neighbour that
+    /// misses its time gets fewer at once, down to one, until it keeps up.
     #[arg(long, env = "AIRSIDE_CONCURRENCY", default_value_t = 16, value_name = "FRAMES", value_parser = clap::value_parser!(u32).range(1..=65_536))]
     pub concurrency: u32,
     /// Time that a neighbour has to answer; then the frame is deferred.
@@ -105,7 +108,7 @@ pub enum Error {
 pub async fn build(settings: &Settings) -> Result<Bound, Error> {
     let mut service = Service::new("Collector", &settings.server).shows_spread();
     let delivery = delivery::start(&mut service, settings);
-    let neighbours = neighbours::Neighbours::new(service.mesh(), settings);
+    let neighbours = neighbours::Neighbours::new(service.mesh(), service.metrics(), settings);
     let (ledger, listing) = ledger::start(&mut service, &settings.ledger).await?;
     let processor = Arc::new(Processor {
         neighbours,

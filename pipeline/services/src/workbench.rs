@@ -1,11 +1,11 @@
 //! CPU work beside the asynchronous one: as many pieces at a time as there are cores, a bounded number of
-//! others waits, more are refused. Saturates the cores and no more.
+//! others waits, more are refused. Saturates the cores and no more. What nobody waits for any more is not begun.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 
-use airside_runtime::Problem;
+use airside_runtime::{Problem, carry::Carried};
 use http::StatusCode;
-use tokio::{sync::Semaphore, task::JoinError};
+use tokio::{sync::Semaphore, task::JoinError, time::timeout_at};
 
 use crate::in_hand::InHand;
 
@@ -25,6 +25,9 @@ pub(crate) enum Error {
     /// Too much is waiting.
     #[error("too many pictures are waiting")]
     Busy,
+    /// The caller's time was over before its turn came.
+    #[error("the caller's time is over")]
+    Late,
     /// The work panicked.
     #[error("the work ended early: {0}")]
     Ended(#[from] JoinError),
@@ -40,7 +43,8 @@ impl Workbench {
         }
     }
 
-    /// Does a piece of work. Whoever stops waiting gives up its place; work under way goes on to its end.
+    /// Does a piece of work. Whoever stops waiting, or said until when it waits, gives up its place; work under way goes on to
+    /// its end.
     pub(crate) async fn run<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> T + Send + 'static,
@@ -48,8 +52,19 @@ impl Workbench {
         let place = Arc::clone(&self.places).try_acquire_owned();
         let place = place.map_err(|_| Error::Busy)?;
         let held = self.in_hand.take();
-        let hand = Arc::clone(&self.hands).acquire_owned().await;
+        let hand = Arc::clone(&self.hands).acquire_owned();
+        let over = Carried::current().deadline();
+        let hand = match over {
+            None => hand.await,
+            Some(over) => timeout_at(over.into(), hand)
+                .await
+                .map_err(|_| Error::Late)?,
+        };
         let hand = hand.expect("the semaphore is never closed");
+        // Where the processor is scarce, its turn may be noticed late.
+        if over.is_some_and(|over| over <= Instant::now()) {
+            return Err(Error::Late);
+        }
         let done = tokio::task::spawn_blocking(move || {
             let (_place, _hand, _held) = (place, hand, held);
             work()
@@ -65,6 +80,10 @@ impl From<Error> for Problem {
                 StatusCode::SERVICE_UNAVAILABLE,
                 "too many pictures are waiting here; try again later",
             ),
+            Error::Late => Self::new(
+                StatusCode::GATEWAY_TIMEOUT,
+                "the time given was over before it was this picture's turn",
+            ),
             Error::Ended(error) => Self::internal(&error),
         }
     }
@@ -75,6 +94,7 @@ mod tests {
     use std::sync::mpsc;
 
     use futures::FutureExt as _;
+    use http::{HeaderMap, HeaderValue};
 
     use super::*;
 
@@ -112,5 +132,29 @@ mod tests {
         release.send(()).unwrap();
         assert_eq!(third.await.unwrap(), 3);
         assert!(first.await.unwrap());
+    }
+
+    #[tokio::test]
+    async fn what_nobody_waits_for_any_more_is_not_begun() {
+        let asked_with = |time| {
+            let headers = [(
+                "grpc-timeout".parse().unwrap(),
+                HeaderValue::from_static(time),
+            )];
+            Carried::of(&HeaderMap::from_iter(headers))
+        };
+        let bench = Workbench::new(1, 1, InHand::default());
+        let late = asked_with("0m").scope(bench.run(|| panic!("begun although it is late")));
+        assert!(matches!(late.await, Err::<(), _>(Error::Late)));
+
+        let (release, held) = mpsc::channel::<()>();
+        let mut first = Box::pin(bench.run(move || held.recv().is_ok()));
+        assert!((&mut first).now_or_never().is_none());
+        let waits = asked_with("50m").scope(bench.run(|| panic!("begun although it is late")));
+        assert!(matches!(waits.await, Err::<(), _>(Error::Late)));
+        release.send(()).unwrap();
+        assert!(first.await.unwrap());
+        let in_time = asked_with("1H").scope(bench.run(|| 3));
+        assert_eq!(in_time.await.unwrap(), 3);
     }
 }

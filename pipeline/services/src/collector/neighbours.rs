@@ -2,7 +2,7 @@
 
 mod sections;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use airside_core::SectionId;
 use airside_proto::{
@@ -14,14 +14,19 @@ use airside_proto::{
     },
 };
 use airside_runtime::{
-    Mesh,
+    Mesh, Metrics,
     mesh::{self, GrpcChannel},
 };
-use tokio::time::timeout;
+use prometheus_client::{
+    encoding::EncodeLabelSet,
+    metrics::{family::Family, gauge::Gauge},
+};
+use tokio::time::{Instant, timeout};
 use tonic::{Code, Response, Status};
 
 use super::{
     Settings,
+    concurrency::{Limiter, Turn},
     outcome::{Away, Part},
 };
 use sections::Sections;
@@ -34,6 +39,13 @@ pub(super) struct Neighbours {
     alerts: AlertsClient<GrpcChannel>,
     sections: Sections,
     limit: Duration,
+    analyses: Arc<Limiter>,
+    recognitions: Arc<Limiter>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Labels {
+    neighbour: &'static str,
 }
 
 /// Why a neighbour did not do its part.
@@ -46,7 +58,26 @@ pub(super) enum Failure {
 }
 
 impl Neighbours {
-    pub(super) fn new(mesh: &Mesh, settings: &Settings) -> Self {
+    pub(super) fn new(mesh: &Mesh, metrics: &Metrics, settings: &Settings) -> Self {
+        let gauges = Family::<Labels, Gauge>::default();
+        metrics.register(
+            "collector_concurrency_limit",
+            "Calls that a neighbour is given at a time; less than the setting while it misses its time",
+            gauges.clone(),
+        );
+        // The other neighbours only store, which costs next to nothing.
+        let limiter = |part: Part| {
+            let gauge = gauges.get_or_create_owned(&Labels {
+                neighbour: part.name(),
+            });
+            let limiter = Limiter::new(
+                part,
+                settings.concurrency,
+                settings.neighbour_timeout,
+                gauge,
+            );
+            Arc::new(limiter)
+        };
         Self {
             analysis: ImageAnalysisClient::new(mesh.channel(&settings.image_analysis))
                 .max_decoding_message_size(MAX_MESSAGE_BYTES),
@@ -55,6 +86,8 @@ impl Neighbours {
             alerts: AlertsClient::new(mesh.channel(&settings.alerts)),
             sections: Sections::new(mesh.clone(), &settings.section_grpc),
             limit: settings.neighbour_timeout,
+            analyses: limiter(Part::ImageAnalysis),
+            recognitions: limiter(Part::FaceRecognition),
         }
     }
 
@@ -63,22 +96,41 @@ impl Neighbours {
         self.limit
     }
 
+    /// Who may call image analysis.
+    pub(super) fn analyses(&self) -> &Limiter {
+        &self.analyses
+    }
+
+    /// Has a frame analysed by whoever has the turn.
     pub(super) async fn analyze(
         &self,
+        turn: Turn<'_>,
         request: AnalyzeRequest,
     ) -> Result<AnalyzeResponse, Failure> {
         let mut client = self.analysis.clone();
         let call = client.analyze(mesh::request(request, self.limit));
-        self.answer(Part::ImageAnalysis, call).await
+        let answer = self.answer(Part::ImageAnalysis, call).await;
+        turn.learn(&answer);
+        answer
     }
 
+    /// Has faces named, if there is a turn by `until`.
     pub(super) async fn recognize(
         &self,
         request: RecognizeRequest,
+        until: Instant,
     ) -> Result<RecognizeResponse, Failure> {
+        let Some(turn) = self.recognitions.turn(until).await else {
+            return Err(Failure::Away(Away {
+                part: Part::FaceRecognition,
+                timed_out: true,
+            }));
+        };
         let mut client = self.recognition.clone();
         let call = client.recognize(mesh::request(request, self.limit));
-        self.answer(Part::FaceRecognition, call).await
+        let answer = self.answer(Part::FaceRecognition, call).await;
+        turn.learn(&answer);
+        answer
     }
 
     pub(super) async fn observe(

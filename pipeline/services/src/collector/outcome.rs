@@ -54,16 +54,24 @@ pub struct Away {
     pub timed_out: bool,
 }
 
-impl fmt::Display for Part {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+impl Part {
+    /// As it is called in the mesh, and in words where it is a part of this collector.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
             Self::ImageAnalysis => "image-analysis",
             Self::FaceRecognition => "face-recognition",
             Self::Section => "section",
             Self::Alerts => "alerts",
             Self::Collector => "collector",
             Self::Ledger => "the collector's ledger",
-        })
+        }
+    }
+}
+
+impl fmt::Display for Part {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
     }
 }
 

@@ -10,10 +10,11 @@ use airside_proto::v1::{
 use airside_runtime::carry::Carried;
 use tokio::{
     sync::{Semaphore, oneshot},
-    time::timeout,
+    time::{Instant, timeout, timeout_at},
 };
 
 use super::{
+    concurrency::Turn,
     delivery::Delivery,
     ledger::Ledger,
     memory::{Memory, Progress},
@@ -29,7 +30,7 @@ use crate::{
 
 /// Who has not heard of the analysis by then searches the picture itself, so that an alert does not wait for an analysis that
 /// hangs. Analysis takes about 0.1 s a frame, so the frames under way (setting concurrency) have all had their turn by
-/// then even on one core: when there is merely much to do, a second search would only add to it.
+/// then even on one core: when there is merely much to do, a second search would only add to it. Counted from the frame's turn.
 const FACES_WITHIN: Duration = Duration::from_secs(2);
 /// Looking up faces takes about 10 ms each. Descriptors are a help for telling passers-by apart, not worth more delay.
 const DESCRIPTORS_WITHIN: Duration = Duration::from_millis(250);
@@ -67,21 +68,27 @@ enum Sight {
 impl Record for Processor {
     async fn record(&self, frame: Frame) -> Verdict {
         let _held = self.in_hand.take();
-        let Ok(Ok(_turn)) = timeout(self.neighbours.limit(), self.turns.acquire()).await else {
-            return Verdict::Deferred(Away {
-                part: Part::Collector,
-                timed_out: true,
-            });
+        let until = Instant::now() + self.neighbours.limit();
+        let busy = Verdict::Deferred(Away {
+            part: Part::Collector,
+            timed_out: true,
+        });
+        let Ok(Ok(_turn)) = timeout_at(until, self.turns.acquire()).await else {
+            return busy;
         };
         let work = Work {
             progress: self.memory.recall(&frame.id),
             processor: self,
             frame: &frame,
+            until,
+        };
+        let Ok(admission) = work.admission().await else {
+            return busy;
         };
         let (tell_faces, faces) = oneshot::channel();
         let (tell_descriptors, descriptors) = oneshot::channel();
         let (observed, reported) = tokio::join!(
-            work.observe(tell_faces, descriptors),
+            work.observe(admission, tell_faces, descriptors),
             work.report(faces, tell_descriptors),
         );
         verdict(observed, reported)
@@ -109,26 +116,64 @@ struct Work<'a> {
     frame: &'a Frame,
     /// What an earlier delivery of it already did.
     progress: Progress,
+    /// It waits for turns until then, all in all.
+    until: Instant,
 }
+
+/// Whether a frame may be analysed.
+enum Admission<'a> {
+    /// It was before, and showed so many faces.
+    Earlier(u32),
+    /// It may now.
+    Now(Turn<'a>),
+    /// The analysis answers nobody: do without.
+    Away,
+}
+
+/// The analysis answers others and has no turn for this frame.
+struct Busy;
 
 impl Work<'_> {
     fn id(&self) -> &FrameId {
         &self.frame.id
     }
 
+    /// Waits for a turn at image analysis. A frame that waits because there is much to do is not searched for persons meanwhile:
+    /// recognition would do again what the analysis does for it, of the same processor perhaps.
+    async fn admission(&self) -> Result<Admission<'_>, Busy> {
+        if let Some(faces) = self.progress.observed {
+            return Ok(Admission::Earlier(faces));
+        }
+        let analyses = self.processor.neighbours.analyses();
+        let turn = analyses.turn_while_answering(self.until, FACES_WITHIN);
+        match turn.await {
+            Some(turn) => Ok(Admission::Now(turn)),
+            None if analyses.is_answering(FACES_WITHIN) => Err(Busy),
+            None => Ok(Admission::Away),
+        }
+    }
+
     /// Has the frame analysed and hands its faces to the section; the number of faces.
     async fn observe(
         &self,
+        admission: Admission<'_>,
         tell_faces: oneshot::Sender<Sight>,
         descriptors: oneshot::Receiver<Vec<Descriptor>>,
     ) -> Result<u32, Failure> {
-        if let Some(faces) = self.progress.observed {
-            return Ok(faces);
-        }
+        let turn = match admission {
+            Admission::Now(turn) => turn,
+            Admission::Earlier(faces) => return Ok(faces),
+            Admission::Away => {
+                return Err(Failure::Away(Away {
+                    part: Part::ImageAnalysis,
+                    timed_out: true,
+                }));
+            }
+        };
         let request = AnalyzeRequest {
             frame: Some(self.frame.into()),
         };
-        let seen = match self.processor.neighbours.analyze(request).await {
+        let seen = match self.processor.neighbours.analyze(turn, request).await {
             Ok(seen) => seen,
             Err(failure) => {
                 if let Failure::Refused(reason) = &failure {
@@ -205,7 +250,8 @@ impl Work<'_> {
             Ok(Err(_)) | Err(_) => Some(self.whole_picture()),
         };
         if let Some(request) = request {
-            let answer = self.processor.neighbours.recognize(request).await?;
+            let neighbours = &self.processor.neighbours;
+            let answer = neighbours.recognize(request, self.until).await?;
             // The other branch may have gone on without them.
             let _ = tell_descriptors.send(answer.descriptors);
             let mut persons: Vec<String> =

@@ -2,6 +2,7 @@
 
 mod ledger;
 mod neighbour;
+mod overload;
 mod skew;
 mod superseded;
 

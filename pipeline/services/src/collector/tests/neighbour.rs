@@ -1,6 +1,9 @@
 //! Image analysis, face recognition, section and alerts in one, which answer, fail or hang as a test wants.
 
-use std::sync::{Arc, Mutex};
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use airside_imaging::{Picture, encode_jpeg};
 use airside_proto::v1::{
@@ -15,7 +18,7 @@ use airside_proto::v1::{
 use airside_runtime::{Server, Service};
 use bytes::Bytes;
 use clap::Parser as _;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tonic::{Code, Request, Response, Status};
 
 use crate::trial::Trial;
@@ -36,7 +39,12 @@ pub(super) enum Manner {
     SeesNobody,
     Fails(Code),
     Hangs,
+    /// On a processor that all its calls share.
+    Labours,
 }
+
+/// Pieces of a call's work, and the time that each takes the processor.
+const WORK: (u32, Duration) = (15, Duration::from_millis(10));
 
 #[derive(Debug, Default)]
 struct State {
@@ -49,6 +57,18 @@ struct State {
 struct Parts {
     state: Arc<Mutex<State>>,
     calls: watch::Sender<[usize; 4]>,
+    /// Calls that hung until their caller was gone.
+    abandoned: watch::Sender<usize>,
+    processor: Arc<Semaphore>,
+}
+
+/// Counts a call that is abandoned.
+struct Hanging(watch::Sender<usize>);
+
+impl Drop for Hanging {
+    fn drop(&mut self) {
+        self.0.send_modify(|abandoned| *abandoned += 1);
+    }
 }
 
 pub(super) struct Neighbour {
@@ -67,6 +87,8 @@ impl Neighbour {
         let parts = Parts {
             state: Arc::default(),
             calls: watch::channel([0; 4]).0,
+            abandoned: watch::channel(0).0,
+            processor: Arc::new(Semaphore::new(1)),
         };
         let settings = ["neighbour", "--listen", "127.0.0.1:0"];
         let settings = Settings::try_parse_from(settings).unwrap();
@@ -104,6 +126,15 @@ impl Neighbour {
             .unwrap();
     }
 
+    /// Waits until a call that hung was given up by its caller.
+    pub(super) async fn abandoned(&self) {
+        let mut abandoned = self.parts.abandoned.subscribe();
+        abandoned
+            .wait_for(|abandoned| *abandoned > 0)
+            .await
+            .unwrap();
+    }
+
     /// What the section was told last.
     pub(super) fn observed(&self) -> ObserveRequest {
         self.parts.state.lock().unwrap().observed.clone().unwrap()
@@ -132,7 +163,17 @@ impl Parts {
                 if !matches!(part, Part::Analysis | Part::Recognition) {
                     count();
                 }
+                let _hanging = Hanging(self.abandoned.clone());
                 std::future::pending().await
+            }
+            Manner::Labours => {
+                // Whoever waits gets the processor in turn, so that each is the slower the more there are.
+                for _ in 0..WORK.0 {
+                    let _processor = self.processor.acquire().await.unwrap();
+                    tokio::time::sleep(WORK.1).await;
+                }
+                count();
+                Ok(manner)
             }
             manner => {
                 count();
