@@ -13,6 +13,7 @@
 //! egress    stand-in for the mesh's proxy: host names to processes, and neighbours that hang or are away
 //! relay     stand-in for a bad line: late, slow, lossy, cut, half-open
 //! rest      what a client of the REST interface sees
+//! clients   requests all the while something changes
 //! wait      conditions with a deadline, instead of sleeping
 //! ingest    a camera without a camera: streams given pictures
 //! pictures  empty, broken, too large, of a person
@@ -32,6 +33,7 @@
 
 pub mod browser;
 pub mod case;
+pub mod clients;
 pub mod disk;
 pub mod egress;
 pub mod films;
@@ -54,6 +56,7 @@ pub mod view;
 pub mod wait;
 
 pub use case::{Case, case, case_within};
+pub use clients::while_asked;
 pub use mesh::LocalMesh;
 pub use operator::Operator;
 pub use process::{Process, Spec};

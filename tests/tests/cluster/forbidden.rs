@@ -4,10 +4,9 @@ use std::{collections::BTreeSet, time::Duration};
 
 use airside_manifests::permissions;
 use airside_tests::case_within;
-use anyhow::{Context as _, Result, ensure};
-use serde_json::{Value, json};
+use anyhow::{Result, ensure};
 
-use super::system::{System, kubectl};
+use super::{client::Client, system::System};
 
 /// One client pod a caller, and some hundred requests.
 const DEADLINE: Duration = Duration::from_secs(1800);
@@ -34,7 +33,7 @@ fn nobody_is_called_but_by_whom_the_table_says() {
         let callees: BTreeSet<&String> = table.iter().map(|row| &row.callee).collect();
         let mut wrong = Vec::new();
         for caller in callers {
-            let client = Client::start(caller).await?;
+            let client = Client::of_account(caller).await?;
             for callee in &callees {
                 for path in PATHS {
                     let allowed = table.iter().any(|row| {
@@ -42,7 +41,7 @@ fn nobody_is_called_but_by_whom_the_table_says() {
                             && row.callee == **callee
                             && may_get(&row.requests, path)
                     });
-                    if client.is_let_in(callee, path).await? != allowed {
+                    if is_let_in(&client, callee, path).await? != allowed {
                         let word = if allowed { "refused" } else { "let in" };
                         wrong.push(format!("{caller} is {word} by {callee}{path}"));
                     }
@@ -64,63 +63,19 @@ fn may_get(requests: &[(String, String)], path: &str) -> bool {
     requests.any(|(method, allowed)| method == "GET" && fits(allowed))
 }
 
-/// A pod with the account of a caller and airsidectl in it, which no Service leads to.
-struct Client {
-    pod: String,
-}
-
-impl Client {
-    async fn start(account: &str) -> Result<Self> {
-        let this = Self {
-            pod: format!("client-of-{account}"),
-        };
-        kubectl(&["delete", "pod", &this.pod, "--ignore-not-found"]).await?;
-        // What the collectors run.
-        let own = "jsonpath={.spec.template.spec.containers[0].image}";
-        let image = kubectl(&["get", "deployment", "collector-v1", "--output", own]).await?;
-        let client = json!({ "name": "client", "image": image, "command": ["sleep", "infinity"] });
-        let overrides =
-            json!({ "spec": { "serviceAccountName": account, "containers": [client] } });
-        let overrides = overrides.to_string();
-        kubectl(&[
-            "run",
-            &this.pod,
-            "--image",
-            &image,
-            "--overrides",
-            &overrides,
-        ])
-        .await?;
-        let ready = format!("pod/{}", this.pod);
-        kubectl(&["wait", "--for=condition=Ready", &ready, "--timeout", "5m"]).await?;
-        Ok(this)
-    }
-
-    /// Whether the program that is called answers a `GET`, whatever it says.
-    async fn is_let_in(&self, host: &str, path: &str) -> Result<bool> {
-        let origin = format!("http://{host}:8080");
-        // A status that is no success ends it with 1, but it is told.
-        let ask = "airsidectl --target local --url \"$0\" load --requests 1 --json --path \"$1\" || [ $? -eq 1 ]";
-        let (pod, shell) = (&*self.pod, ["--container", "client", "--", "sh", "-c", ask]);
-        let said = kubectl(&[&["exec", pod][..], &shell, &[&*origin, path]].concat()).await?;
-        let said: Value = serde_json::from_str(&said).with_context(|| said.clone())?;
-        let mistakes: Vec<_> = said["mistakes"].as_object().into_iter().flatten().collect();
-        let is_status = |words: &str| {
-            words
-                .split(' ')
-                .next()
-                .is_some_and(|code| code.parse::<u16>().is_ok())
-        };
-        ensure!(
-            mistakes.iter().all(|(words, _)| is_status(words)),
-            "{host}{path}: {said}"
-        );
-        Ok(mistakes.iter().all(|(words, _)| *words != FORBIDDEN))
-    }
-
-    async fn end(self) -> Result<()> {
-        kubectl(&["delete", "pod", &self.pod, "--grace-period", "1"])
-            .await
-            .map(drop)
-    }
+/// Whether the program that is called answers a `GET`, whatever it says.
+async fn is_let_in(client: &Client, host: &str, path: &str) -> Result<bool> {
+    let said = client.load(&format!("http://{host}:8080"), path, 1).await?;
+    let mistakes: Vec<_> = said["mistakes"].as_object().into_iter().flatten().collect();
+    let is_status = |words: &str| {
+        words
+            .split(' ')
+            .next()
+            .is_some_and(|code| code.parse::<u16>().is_ok())
+    };
+    ensure!(
+        mistakes.iter().all(|(words, _)| is_status(words)),
+        "{host}{path}: {said}"
+    );
+    Ok(mistakes.iter().all(|(words, _)| *words != FORBIDDEN))
 }

@@ -2,6 +2,7 @@
 //!
 //! `make test-cluster`; docs/testing.md says what the cluster must have. Everything happens in a namespace of its own.
 
+mod client;
 mod experiments;
 mod film;
 mod forbidden;

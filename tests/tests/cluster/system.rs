@@ -10,7 +10,7 @@ use serde_json::Value;
 
 /// Nobody else's: it is emptied before.
 pub(crate) const NAMESPACE: &str = "airside-test";
-const OPERATOR: Operator = Operator {
+pub(crate) const OPERATOR: Operator = Operator {
     namespace: NAMESPACE,
 };
 const OVERLAY: &str = "deploy/k8s/overlays/film";
@@ -39,6 +39,11 @@ impl System {
     /// Deploys what is not there yet.
     pub(crate) async fn deployed() -> Result<Self> {
         ctl(&["deploy", OVERLAY, "--ready-within", READY_WITHIN]).await?;
+        Self::connected().await
+    }
+
+    /// What is deployed, by a port that leads to a pod of the gateway that there is now.
+    pub(crate) async fn connected() -> Result<Self> {
         let here = Whereabouts {
             context: None,
             namespace: NAMESPACE.to_owned(),

@@ -2,9 +2,11 @@
 
 mod sharing;
 
-use std::{cell::Cell, fs, time::Duration};
+use std::{fs, time::Duration};
 
-use airside_tests::{LocalMesh, case, case::repository, eventually, films::Films, rest};
+use airside_tests::{
+    LocalMesh, case, case::repository, eventually, films::Films, rest, while_asked,
+};
 use anyhow::{Context as _, Result, ensure};
 
 /// As the mesh's own films.
@@ -20,8 +22,6 @@ const SCALED_WITHIN: Duration = Duration::from_secs(60);
 /// Twenty streams were renewed by then.
 const SPREAD_WITHIN: Duration = Duration::from_secs(60);
 const OUTCOME_WITHIN: Duration = Duration::from_secs(30);
-/// Requests go on while instances come and go, at this pace.
-const PAUSE: Duration = Duration::from_millis(20);
 
 const CAMERAS: [&str; 2] = ["camera-agent-1-v1-0", "camera-agent-2-v1-0"];
 
@@ -42,40 +42,17 @@ fn streams_move_on_when_collectors_come_and_go_and_nothing_is_lost() {
         let file = file.to_str().context("a path")?;
         let mesh = LocalMesh::start(case, &[("--topology", file)]).await?;
         mesh.said("cameras", &["start"]).await?;
-        let over = Cell::new(false);
-        let changes = async {
-            let changed = changes(&mesh).await;
-            over.set(true);
-            changed
+        let ask = async |path: &str| {
+            let answer = mesh.get(path).await?;
+            let (status, text) = (answer.status, answer.text());
+            ensure!(status == 200, "{path}: {status} {text}");
+            Ok(1)
         };
-        let (changed, status, collectors) = tokio::join!(
-            changes,
-            asked(&mesh, "/status", &over),
-            asked(&mesh, "/collector/status", &over),
-        );
-        changed?;
-        ensure!(status? > 0 && collectors? > 0, "nobody was asked");
+        while_asked(ask, changes(&mesh)).await?;
         let loops = play_to_the_end(&mesh).await?;
         delivered(&mesh).await?;
         everybody_is_counted_once(&mesh, loops).await
     });
-}
-
-/// Asks without end; any request that fails, fails the test. Says how many there were.
-async fn asked(mesh: &LocalMesh<'_>, path: &str, over: &Cell<bool>) -> Result<u32> {
-    let mut count = 0;
-    while !over.get() {
-        let answer = mesh.get(path).await?;
-        ensure!(
-            answer.status == 200,
-            "request {count} of {path}: {} {}",
-            answer.status,
-            answer.text()
-        );
-        count += 1;
-        tokio::time::sleep(PAUSE).await;
-    }
-    Ok(count)
 }
 
 async fn changes(mesh: &LocalMesh<'_>) -> Result<()> {
