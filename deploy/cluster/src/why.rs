@@ -105,8 +105,22 @@ async fn of_pod(cluster: &Cluster, pod: &Pod) -> Result<Option<String>, Error> {
         return Ok(Some(message.clone()));
     }
     // Volumes that cannot be mounted and probes that fail are told by events alone.
-    let warning = warning(cluster, &pod.name_any()).await?;
-    Ok(warning.filter(|words| !(words.starts_with(UNHEALTHY) && is_young(status))))
+    let Some(warning) = warning(cluster, &pod.name_any()).await? else {
+        return Ok(None);
+    };
+    if !warning.starts_with(UNHEALTHY) {
+        return Ok(Some(warning));
+    }
+    if is_young(status) {
+        return Ok(None);
+    }
+    // A probe says that a program does not want requests; why, it says itself.
+    let unready = containers.iter().find(|container| !container.ready);
+    let words = match unready {
+        Some(container) => log_end(cluster, pod, container, false).await?,
+        None => String::new(),
+    };
+    Ok(Some(format!("{warning}{words}")))
 }
 
 /// Whether probes may still fail: every program needs a while until it answers, its proxy first.
@@ -163,10 +177,20 @@ async fn last_words(
     if !runs_again && !ended {
         return Ok(String::new());
     }
+    log_end(cluster, pod, container, runs_again).await
+}
+
+/// The last lines of a container's log, of its run before if it is `previous`, each on a line of its own.
+async fn log_end(
+    cluster: &Cluster,
+    pod: &Pod,
+    container: &ContainerStatus,
+    previous: bool,
+) -> Result<String, Error> {
     let params = LogParams {
         container: Some(container.name.clone()),
         tail_lines: Some(LINES),
-        previous: runs_again,
+        previous,
         ..LogParams::default()
     };
     let api = cluster.api_in::<Pod>(&pod.namespace().unwrap_or_default());

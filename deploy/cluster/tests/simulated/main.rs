@@ -4,3 +4,4 @@ mod deploying;
 mod operating;
 mod pruning;
 mod server;
+mod trouble;
