@@ -9,7 +9,10 @@ use rcgen::{
 };
 use tokio::task::JoinHandle;
 
-use super::system::{System, kubectl, reaches};
+use super::{
+    restarts::restart,
+    system::{System, kubectl, reaches},
+};
 
 const DEADLINE: Duration = Duration::from_secs(1800);
 /// An agent tries again with growing pauses.
@@ -26,7 +29,7 @@ fn an_agent_outside_is_let_in_by_its_certificate_alone() {
         let _system = System::deployed().await?;
         let ours = Authority::new(case, "ours")?;
         let theirs = Authority::new(case, "theirs")?;
-        keep(&ours).await?;
+        keep(&ours, |_| {}).await?;
         let way = Way::open()?;
         let good = ours.issue("good", &[], |_| {})?;
         let mut agent = Agent::start(case, "good", &way, &ours, Some(&good)).await?;
@@ -44,13 +47,20 @@ fn an_agent_outside_is_let_in_by_its_certificate_alone() {
             agent.is_refused().await.context(name)?;
         }
         // The gateway itself is well, all the while.
+        agent.delivers().await?;
+        // Its own certificate is looked at as well, and a good one is enough to go on.
+        keep(&ours, old).await?;
+        restart("deployment/agents-gateway").await?;
+        let mut agent = Agent::start(case, "careful", &way, &ours, Some(&good)).await?;
+        agent.is_refused().await.context("careful")?;
+        keep(&ours, |_| {}).await?;
         agent.delivers().await
     });
 }
 
 /// Gives the gateway a certificate, and whose agents it lets in.
-async fn keep(authority: &Authority) -> Result<()> {
-    let own = authority.issue("gateway", &["localhost"], |_| {})?;
+async fn keep(authority: &Authority, change: impl FnOnce(&mut CertificateParams)) -> Result<()> {
+    let own = authority.issue("gateway", &["localhost"], change)?;
     let from = |name: &str, file: &PathBuf| format!("--from-file={name}={}", file.display());
     kubectl(&["delete", "secret", SECRET, "--ignore-not-found"]).await?;
     kubectl(&[

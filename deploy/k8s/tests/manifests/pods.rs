@@ -91,6 +91,33 @@ fn every_service_is_probed_and_has_time_to_drain() {
 }
 
 #[test]
+fn a_gateway_has_a_successor_before_it_goes_and_time_to_drain() {
+    let gateways = OVERLAYS.into_iter().flat_map(workloads);
+    let gateways = gateways
+        .filter(|workload| !workload["spec"]["template"]["metadata"]["labels"]["istio"].is_null());
+    for gateway in gateways {
+        let (name, spec) = (name(&gateway), &gateway["spec"]);
+        assert_eq!(
+            spec["strategy"]["rollingUpdate"]["maxUnavailable"], 0,
+            "{name}"
+        );
+        assert!(spec["minReadySeconds"].as_u64() > Some(0), "{name}");
+        let proxy = &spec["template"]["metadata"]["annotations"]["proxy.istio.io/config"];
+        let drain = proxy.as_str().unwrap_or_default().lines().find_map(|line| {
+            let seconds = line.trim().strip_prefix("terminationDrainDuration: ")?;
+            seconds.strip_suffix('s')?.parse::<u64>().ok()
+        });
+        let drain = drain.expect("a drain duration in seconds");
+        let pod = &spec["template"]["spec"];
+        let before = pod["containers"][0]["lifecycle"]["preStop"]["sleep"]["seconds"]
+            .as_u64()
+            .expect("a pause before");
+        let grace = pod["terminationGracePeriodSeconds"].as_u64();
+        assert!(grace > Some(before + drain), "{name}: {grace:?}");
+    }
+}
+
+#[test]
 fn no_pod_can_speak_to_the_api_server_unless_it_is_a_gateway() {
     for (name, pod) in pods() {
         let gateway = list(&pod["containers"]).any(|container| container["name"] == "istio-proxy");
