@@ -8,7 +8,7 @@ use tokio::process::Command;
 use crate::{Spec, case::repository};
 
 /// Types commands that must succeed.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Operator {
     /// Where.
     pub namespace: &'static str,

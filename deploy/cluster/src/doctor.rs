@@ -2,6 +2,7 @@
 //!
 //! Nothing is changed. What was not deployed yet is no lack.
 
+mod gateways;
 mod mesh;
 mod system;
 
@@ -75,6 +76,7 @@ pub async fn examine(cluster: &Cluster) -> bool {
     tell(namespace(cluster).await);
     tell(storage(cluster).await);
     tell(mesh::kinds(cluster).await);
+    tell(gateways::gateways(cluster).await);
     tell(mesh::istiod(cluster).await);
     tell(mesh::mode(cluster).await);
     tell(mesh::injection(cluster).await);

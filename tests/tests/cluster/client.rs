@@ -31,7 +31,8 @@ impl Client {
 
     /// A user, who comes by the gateway's Service.
     pub(crate) async fn outside() -> Result<Self> {
-        namespace_outside().await?;
+        no_namespace_outside().await?;
+        kubectl(&["create", "namespace", OUTSIDE.namespace]).await?;
         let this = Self {
             operator: OUTSIDE,
             pod: "user".to_owned(),
@@ -77,17 +78,21 @@ impl Client {
     }
 
     pub(crate) async fn end(self) -> Result<()> {
+        if self.operator == OUTSIDE {
+            return no_namespace_outside().await;
+        }
         let end = ["delete", "pod", &self.pod, "--grace-period", "1"];
         self.operator.kubectl(&end).await.map(drop)
     }
 }
 
-/// Sees to it that there is a namespace without sidecars.
-async fn namespace_outside() -> Result<()> {
-    let name = OUTSIDE.namespace;
-    let there = ["get", "namespace", name, "--ignore-not-found"];
-    if kubectl(&there).await?.is_empty() {
-        kubectl(&["create", "namespace", name]).await?;
-    }
-    Ok(())
+/// Removes the namespace without sidecars, also one that an earlier test left.
+async fn no_namespace_outside() -> Result<()> {
+    let remove = [
+        "delete",
+        "namespace",
+        OUTSIDE.namespace,
+        "--ignore-not-found",
+    ];
+    kubectl(&remove).await.map(drop)
 }
