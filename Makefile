@@ -80,18 +80,21 @@ test-v4l2: setup-package ## The agent on two V4L2 devices in an emulated machine
 	cargo build -p airside-agent $(CARGO_FLAGS)
 	@tests/v4l2/run.sh $(BIN)/airside-agent
 
-# Images for a cluster (docs/kubernetes.md). BASE=… and BUILD_BASE=… are other bases than Debian's and Rust's images.
+# Images for a cluster (docs/kubernetes.md). BASE=… and BUILD_BASE=… are other bases than Debian's and Rust's images; PLATFORM=linux/arm64
+# is what the images are for, if not this machine.
 
 .PHONY: images image-bases image-demo
 
+IMAGES := PLATFORM=$(PLATFORM) BASE=$(BASE) BUILD_BASE=$(BUILD_BASE) deploy/images
+
 images: ## The images airside, airside-agent and airside-models, by docker, podman or buildah
-	@BASE=$(BASE) BUILD_BASE=$(BUILD_BASE) deploy/images/build.sh
+	@$(IMAGES)/build.sh
 
 image-demo: demo ## The image airside-demo: films and gallery for the overlay `film`
-	@BASE=$(BASE) BUILD_BASE=$(BUILD_BASE) deploy/images/build.sh demo
+	@$(IMAGES)/build.sh demo
 
 image-bases: ## Bases for BASE and BUILD_BASE out of Debian packages, where no image registry is reached
-	@deploy/images/bases.sh
+	@$(IMAGES)/bases.sh
 
 .PHONY: test-cluster
 

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Builds Airside's images with docker, podman or buildah, whichever is here: build.sh [TARGET…] (roles, agent, models; demo once
-# `make demo` has made the films). BASE and BUILD_BASE in the environment replace the images that they are built from, REGISTRY
-# goes before their names.
+# `make demo` has made the films). In the environment: PLATFORM (linux/amd64, linux/arm64) is what they are for, and ends their tags;
+# without it they are for this machine. BASE (of PLATFORM) and BUILD_BASE (of this machine) replace the images that they are built
+# from, REGISTRY goes before their names.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 version=$(cargo pkgid -p airside | sed 's/.*[#@]//')
@@ -14,12 +15,15 @@ for tool in ${IMAGE_TOOL:-docker podman buildah}; do
     tool=
 done
 [ -n "${tool:-}" ] || { echo "images: neither docker nor podman nor buildah works here" >&2; exit 1; }
-arguments=()
+declare -A architectures=([x86_64]=amd64 [aarch64]=arm64)
+here=linux/${architectures[$(uname -m)]}
+# buildah 1.28 (Debian 12) knows no BUILDPLATFORM of its own in a FROM.
+arguments=(--platform "${PLATFORM:-$here}" --build-arg "BUILDPLATFORM=$here")
 for base in BASE BUILD_BASE; do
     [ -z "${!base:-}" ] || arguments+=(--build-arg "$base=${!base}")
 done
 for target in "${targets[@]}"; do
-    image=${REGISTRY:+$REGISTRY/}${names[$target]:?there is no image of that name}:$version
+    image=${REGISTRY:+$REGISTRY/}${names[$target]:?there is no image of that name}:$version${PLATFORM:+-${PLATFORM##*/}}
     echo "images: $image, by $tool"
     case $tool in
     # Without a registry nothing can be pulled, and within a container only chroot works.
