@@ -103,7 +103,7 @@ test-cluster: build ## On the cluster of $$KUBECONFIG: the film, every experimen
 
 .PHONY: bench-cluster
 
-bench-cluster: setup ## On the cluster of $$KUBECONFIG: what sidecars cost, how analysis grows with its pods; 15 minutes
+bench-cluster: setup ## On the cluster of $$KUBECONFIG: what sidecars cost, how analysis grows with its pods; ten minutes
 	cargo build --workspace --release --locked
 	target/release/airside models pull
 	cargo bench --locked -p airside-tests --features cluster --bench cluster

@@ -93,7 +93,7 @@ async fn camera_of(stream: Stream, picture: Bytes, load: Load) -> Result<Vec<f64
 struct Camera {
     stream: Stream,
     picture: Bytes,
-    /// When each frame was due, by its sequence.
+    /// When each frame was due, in the order of their sequence, which begins with 1.
     due: Vec<Instant>,
     /// Milliseconds of each answered one.
     answered: Vec<f64>,
@@ -135,10 +135,9 @@ impl Camera {
     }
 
     async fn send(&mut self, due: Instant) -> Result<()> {
-        let frame = self
-            .stream
-            .frame(self.due.len() as u64, self.picture.clone());
         self.due.push(due);
+        let sequence = self.due.len() as u64;
+        let frame = self.stream.frame(sequence, self.picture.clone());
         self.stream.send(frame).await
     }
 
@@ -152,7 +151,7 @@ impl Camera {
             acknowledgement.reason
         );
         let sequence = acknowledgement.id.unwrap_or_default().sequence;
-        let due = self.due[usize::try_from(sequence)?];
+        let due = self.due[usize::try_from(sequence)? - 1];
         self.answered.push(due.elapsed().as_secs_f64() * 1e3);
         Ok(())
     }

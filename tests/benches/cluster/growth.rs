@@ -8,14 +8,14 @@ use anyhow::Result;
 
 use crate::site::{Load, Site};
 
-const ROUNDS: usize = 5;
+const ROUNDS: usize = 3;
 const DEPLOYMENT: &str = "image-analysis-v1";
 /// Enough for each of three pods to have its next frame at hand, and few enough that none of one pod's waits too long.
 const LOAD: Load = Load {
     cameras: 3,
     under_way: 2,
     every_ms: None,
-    seconds: 20,
+    seconds: 12,
 };
 
 pub(super) async fn measure(site: &Site) -> Result<()> {

@@ -8,7 +8,7 @@ use crate::{
     used::Used,
 };
 
-const ROUNDS: usize = 5;
+const ROUNDS: usize = 3;
 /// As many as two cores can do: two frames wait for the two that are analysed.
 const FULL: Load = Load {
     cameras: 2,
@@ -19,7 +19,7 @@ const FULL: Load = Load {
 /// Two frames a second of each camera, which leave the cores half idle.
 const PACED: Load = Load {
     every_ms: Some(500),
-    seconds: 20,
+    seconds: 12,
     ..FULL
 };
 
