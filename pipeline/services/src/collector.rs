@@ -37,7 +37,7 @@ use crate::in_hand::InHand;
 use ingest::Ingest;
 use memory::Memory;
 use outcome::Outcomes;
-use process::Processor;
+use process::{DESCRIPTORS_WITHIN, Processor};
 use stills::Stills;
 
 /// Settings of the collector.
@@ -106,6 +106,11 @@ pub enum Error {
 /// # Errors
 /// The ledger's file cannot be used, or the port is taken.
 pub async fn build(settings: &Settings) -> Result<Bound, Error> {
+    build_waiting(settings, DESCRIPTORS_WITHIN).await
+}
+
+/// The same; a section waits so long for descriptors.
+async fn build_waiting(settings: &Settings, descriptors_within: Duration) -> Result<Bound, Error> {
     let mut service = Service::new("Collector", &settings.server).shows_spread();
     let delivery = delivery::start(&mut service, settings);
     let neighbours = neighbours::Neighbours::new(service.mesh(), service.metrics(), settings);
@@ -118,6 +123,7 @@ pub async fn build(settings: &Settings) -> Result<Bound, Error> {
         in_hand: InHand::registered(service.metrics()),
         turns: Semaphore::new(settings.concurrency as usize),
         ledger,
+        descriptors_within,
     });
     let outcomes = Outcomes::registered(service.metrics());
     let ingest = Ingest::new(Arc::clone(&processor), outcomes.clone(), settings.window)

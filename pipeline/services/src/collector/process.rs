@@ -33,7 +33,7 @@ use crate::{
 /// then even on one core: when there is merely much to do, a second search would only add to it. Counted from the frame's turn.
 const FACES_WITHIN: Duration = Duration::from_secs(2);
 /// Looking up faces takes about 10 ms each. Descriptors are a help for telling passers-by apart, not worth more delay.
-const DESCRIPTORS_WITHIN: Duration = Duration::from_millis(250);
+pub(super) const DESCRIPTORS_WITHIN: Duration = Duration::from_millis(250);
 /// Faces of a lower box, in pixels, are not named: recognition falls apart there.
 const LEAST_NAMED_HEIGHT: f32 = 32.0;
 
@@ -57,6 +57,8 @@ pub(super) struct Processor {
     /// One a frame that may be under way.
     pub(super) turns: Semaphore,
     pub(super) ledger: Ledger,
+    /// [`DESCRIPTORS_WITHIN`], unless a test has more time.
+    pub(super) descriptors_within: Duration,
 }
 
 /// What the analysis tells the other branch. Nothing at all means that it failed.
@@ -189,7 +191,8 @@ impl Work<'_> {
         let mut faces: Vec<Face> = seen.faces.iter().map(sight::for_show).collect();
         let _ = tell_faces.send(Sight::Faces(seen.faces));
         if !faces.is_empty() {
-            if let Ok(Ok(descriptors)) = timeout(DESCRIPTORS_WITHIN, descriptors).await {
+            let descriptors = timeout(self.processor.descriptors_within, descriptors);
+            if let Ok(Ok(descriptors)) = descriptors.await {
                 for (face, descriptor) in faces.iter_mut().zip(descriptors) {
                     face.descriptor = descriptor.values;
                 }

@@ -1,9 +1,6 @@
 //! Image analysis, face recognition, section and alerts in one, which answer, fail or hang as a test wants.
 
-use std::{
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::sync::{Arc, Mutex};
 
 use airside_imaging::{Picture, encode_jpeg};
 use airside_proto::v1::{
@@ -18,7 +15,7 @@ use airside_proto::v1::{
 use airside_runtime::{Server, Service};
 use bytes::Bytes;
 use clap::Parser as _;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use tonic::{Code, Request, Response, Status};
 
 use crate::trial::Trial;
@@ -38,17 +35,17 @@ pub(super) enum Manner {
     Answers,
     SeesNobody,
     Fails(Code),
+    /// Until it is to behave otherwise.
     Hangs,
-    /// On a processor that all its calls share.
-    Labours,
+    /// Once so many calls were with it at a time, it answers none while there are more than it bears.
+    Labours {
+        overloaded_by: usize,
+        bears: usize,
+    },
 }
-
-/// Pieces of a call's work, and the time that each takes the processor.
-const WORK: (u32, Duration) = (15, Duration::from_millis(10));
 
 #[derive(Debug, Default)]
 struct State {
-    manners: [Manner; 4],
     observed: Option<ObserveRequest>,
     frames: Vec<Frame>,
 }
@@ -56,18 +53,36 @@ struct State {
 #[derive(Clone)]
 struct Parts {
     state: Arc<Mutex<State>>,
+    manners: watch::Sender<[Manner; 4]>,
     calls: watch::Sender<[usize; 4]>,
-    /// Calls that hung until their caller was gone.
-    abandoned: watch::Sender<usize>,
-    processor: Arc<Semaphore>,
+    hanging: watch::Sender<Crowd>,
+    labouring: watch::Sender<Crowd>,
 }
 
-/// Counts a call that is abandoned.
-struct Hanging(watch::Sender<usize>);
+/// Calls that are not answered yet.
+#[derive(Clone, Copy, Debug, Default)]
+struct Crowd {
+    present: usize,
+    /// At a time.
+    most: usize,
+}
 
-impl Drop for Hanging {
+/// One call of a crowd, until it is answered or its caller is gone.
+struct Unanswered(watch::Sender<Crowd>);
+
+impl Unanswered {
+    fn of(crowd: &watch::Sender<Crowd>) -> Self {
+        crowd.send_modify(|crowd| {
+            crowd.present += 1;
+            crowd.most = crowd.most.max(crowd.present);
+        });
+        Self(crowd.clone())
+    }
+}
+
+impl Drop for Unanswered {
     fn drop(&mut self) {
-        self.0.send_modify(|abandoned| *abandoned += 1);
+        self.0.send_modify(|crowd| crowd.present -= 1);
     }
 }
 
@@ -86,9 +101,10 @@ impl Neighbour {
     pub(super) async fn start() -> Self {
         let parts = Parts {
             state: Arc::default(),
-            calls: watch::channel([0; 4]).0,
-            abandoned: watch::channel(0).0,
-            processor: Arc::new(Semaphore::new(1)),
+            manners: watch::Sender::default(),
+            calls: watch::Sender::default(),
+            hanging: watch::Sender::default(),
+            labouring: watch::Sender::default(),
         };
         let settings = ["neighbour", "--listen", "127.0.0.1:0"];
         let settings = Settings::try_parse_from(settings).unwrap();
@@ -109,10 +125,11 @@ impl Neighbour {
     }
 
     pub(super) fn set(&self, part: Part, manner: Manner) {
-        self.parts.state.lock().unwrap().manners[part as usize] = manner;
+        let manners = &self.parts.manners;
+        manners.send_modify(|manners| manners[part as usize] = manner);
     }
 
-    /// Calls that this part answered, or would have.
+    /// Calls that this part answered, or that hung.
     pub(super) fn calls(&self, part: Part) -> usize {
         self.parts.calls.borrow()[part as usize]
     }
@@ -126,11 +143,11 @@ impl Neighbour {
             .unwrap();
     }
 
-    /// Waits until a call that hung was given up by its caller.
-    pub(super) async fn abandoned(&self) {
-        let mut abandoned = self.parts.abandoned.subscribe();
-        abandoned
-            .wait_for(|abandoned| *abandoned > 0)
+    /// Waits until calls hung, and all of them were given up by their callers.
+    pub(super) async fn given_up(&self) {
+        let mut hanging = self.parts.hanging.subscribe();
+        hanging
+            .wait_for(|hanging| hanging.most > 0 && hanging.present == 0)
             .await
             .unwrap();
     }
@@ -155,23 +172,28 @@ impl Parts {
 
     /// Behaves; a call that fails is not counted.
     async fn behave(&self, part: Part) -> Result<Manner, Status> {
-        let manner = self.state.lock().unwrap().manners[part as usize];
+        let mut manners = self.manners.subscribe();
+        let manner = manners.borrow_and_update()[part as usize];
         let count = || self.calls.send_modify(|calls| calls[part as usize] += 1);
         match manner {
             Manner::Fails(code) => Err(Status::new(code, "as the test wants")),
             Manner::Hangs => {
-                if !matches!(part, Part::Analysis | Part::Recognition) {
-                    count();
-                }
-                let _hanging = Hanging(self.abandoned.clone());
-                std::future::pending().await
+                let _unanswered = Unanswered::of(&self.hanging);
+                count();
+                let hangs = |manners: &[Manner; 4]| matches!(manners[part as usize], Manner::Hangs);
+                let manners = manners.wait_for(|manners| !hangs(manners)).await.unwrap();
+                Ok(manners[part as usize])
             }
-            Manner::Labours => {
-                // Whoever waits gets the processor in turn, so that each is the slower the more there are.
-                for _ in 0..WORK.0 {
-                    let _processor = self.processor.acquire().await.unwrap();
-                    tokio::time::sleep(WORK.1).await;
-                }
+            Manner::Labours {
+                overloaded_by,
+                bears,
+            } => {
+                let _unanswered = Unanswered::of(&self.labouring);
+                let mut labouring = self.labouring.subscribe();
+                labouring
+                    .wait_for(|crowd| crowd.most >= overloaded_by && crowd.present <= bears)
+                    .await
+                    .unwrap();
                 count();
                 Ok(manner)
             }

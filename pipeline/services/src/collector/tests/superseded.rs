@@ -29,13 +29,12 @@ async fn the_newer_wins_and_the_older_is_told_once_what_it_sent_is_answered() {
         panic!("the older is not told");
     };
     assert_eq!(drain.cause(), DrainCause::Superseded);
-    let answer = old.next().await.unwrap();
-    assert!(matches!(
-        answer,
-        stream_response::Message::Acknowledgement(_)
-    ));
-    drop(old);
     neighbour.set(Part::Alerts, Manner::Answers);
+    let stream_response::Message::Acknowledgement(answer) = old.next().await.unwrap() else {
+        panic!("what it sent is not answered");
+    };
+    assert_eq!(outcome(&answer), (Outcome::Recorded, ""));
+    drop(old);
 
     for told in [0, old_at] {
         let again = Agent::open(&collector).await;
