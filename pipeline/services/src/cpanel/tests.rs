@@ -28,18 +28,23 @@ struct Desk {
     _directory: tempfile::TempDir,
 }
 
-/// Every neighbour of the panel is at `origin`.
+/// Every neighbour of the panel is at `origin`, and has more time than it needs.
 async fn start(version: &str, origin: &str) -> Desk {
     start_with(version, origin, &[]).await
 }
 
 /// The same with more settings.
 async fn start_with(version: &str, origin: &str, more: &[&str]) -> Desk {
+    start_within("20s", version, origin, more).await
+}
+
+/// The same with this time for the neighbours.
+async fn start_within(limit: &str, version: &str, origin: &str, more: &[&str]) -> Desk {
     let directory = tempfile::tempdir().unwrap();
     let registry = directory.path().join("panel.toml");
     write(&registry, origin);
     let mut flags = vec!["cpanel", "--listen", "127.0.0.1:0", "--version", version];
-    flags.extend(["--instance", "cpanel-0", "--neighbour-timeout", "500ms"]);
+    flags.extend(["--instance", "cpanel-0", "--neighbour-timeout", limit]);
     flags.extend(["--registry", registry.to_str().unwrap()]);
     for flag in [
         "--momentum",
@@ -180,9 +185,7 @@ async fn a_broken_registry_leaves_the_old_one_in_force() {
 async fn what_is_not_there_is_told_from_what_does_not_answer() {
     let routes = Router::new().route("/state", get(std::future::pending::<()>));
     let hangs = proxy(routes).await;
-    let Desk {
-        panel, registry, ..
-    } = &start("v1", NOBODY).await;
+    let Desk { panel, .. } = &start("v1", NOBODY).await;
     for path in [
         "/cameras/2/state",
         "/cameras/x/state",
@@ -214,8 +217,7 @@ async fn what_is_not_there_is_told_from_what_does_not_answer() {
     assert_eq!(nobody.json()["failed"][0]["camera"], 1);
     let refused = panel.get("/production?toggle=maybe").await;
     refused.refuses(StatusCode::BAD_REQUEST, "toggle");
-    write(registry, &hangs);
-    panel.put("/config").await;
+    let Desk { panel, .. } = &start_within("500ms", "v1", &hangs, &[]).await;
     assert_eq!(
         panel.get("/cameras/1/state").await.status,
         StatusCode::GATEWAY_TIMEOUT
