@@ -152,7 +152,7 @@ fn args(address: SocketAddr) -> Args {
     Args {
         interface: None,
         address: Some(address),
-        timeout: Duration::from_secs(2),
+        timeout: Duration::from_secs(4),
         credentials_file: None,
         json: false,
     }

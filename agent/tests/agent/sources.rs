@@ -39,11 +39,7 @@ pub(crate) async fn take(pictures: &mut dyn Pictures, count: usize) -> Result<Ve
 
 /// Opens a source that cannot work and returns why.
 pub(crate) async fn failure(location: impl ToString) -> Error {
-    let format = Format {
-        stall: Duration::from_secs(2),
-        ..FORMAT
-    };
-    match open(location, format) {
+    match open(location, FORMAT) {
         Err(error) => error,
         Ok(mut pictures) => loop {
             if let Err(error) = pictures.next().await {
@@ -77,7 +73,6 @@ async fn a_film_is_paced_looped_and_thinned_out() {
     let taken = take(&mut *pictures, 35).await.unwrap();
     let took = began.elapsed();
     assert!(took > Duration::from_millis(3300), "too fast: {took:?}");
-    assert!(took < Duration::from_millis(5000), "too slow: {took:?}");
     assert!(
         taken
             .iter()
@@ -93,6 +88,9 @@ async fn a_film_is_paced_looped_and_thinned_out() {
         .filter(|pause| (50_000..150_000).contains(*pause))
         .count();
     assert!(even >= 33, "{pauses:?}");
+    // By their own times, which a busy machine does not stretch, they are no slower than wanted either.
+    let all = pauses.iter().sum::<i64>();
+    assert!((3_200_000..3_700_000).contains(&all), "{pauses:?}");
     assert_eq!(pictures.overruns(), 0);
 }
 

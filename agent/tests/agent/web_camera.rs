@@ -286,7 +286,7 @@ async fn what_is_no_camera_is_told_apart() {
             "no Motion JPEG or JPEG picture in",
         ),
         (stream([], Then::Close), "ended the stream"),
-        (stream([], Then::Silence), "has sent no picture for 2 s"),
+        (stream([], Then::Silence), "has sent no picture for 5 s"),
         (Answer::default(), "no connection to"),
     ] {
         let camera = WebCamera::start(move |_| answer.clone()).await;
