@@ -54,15 +54,25 @@ async fn a_share_of_the_requests_fails_on_purpose() {
 #[tokio::test]
 async fn a_share_of_the_requests_waits_first() {
     let stage = Stage::set(FAULTS, &["v1"]).await;
-    let mut late = 0u32;
+    let mut late = 0;
     for _ in 0..60 {
         let start = Instant::now();
         let answer = stage.get("/late", &[]).await;
         assert_eq!(answer.status, StatusCode::OK);
-        late += u32::from(start.elapsed() >= Duration::from_millis(100));
+        // Envoy's timers count from the start of the loop's turn that set them.
+        late += u64::from(start.elapsed() >= Duration::from_millis(90));
     }
-    // Five standard deviations of 60 draws at one half; a busy machine makes some more late.
-    assert!((11..60).contains(&late), "{late} of 60");
+    let admin = stage.bench.publisher.admin();
+    let counters = admin.counters().await.expect("Envoy answers");
+    let delayed: u64 = counters
+        .iter()
+        .filter(|(name, _)| name.ends_with("fault.delays_injected"))
+        .map(|(_, count)| count)
+        .sum();
+    // Five standard deviations of 60 draws at one half.
+    assert!((11..50).contains(&delayed), "{delayed} of 60");
+    // A busy machine makes more late.
+    assert!(late >= delayed, "{late} late, {delayed} delayed");
 }
 
 #[tokio::test]

@@ -145,12 +145,15 @@ spec:
     let start = Instant::now();
     let failing = [(FAIL, "cpanel-v2=503")];
     let (mut failed, mut sound_in_a_row) = (0, 0);
+    let mut failed_after = start;
     // As long as both are called in turn, there are never two sound answers in a row.
     while sound_in_a_row < 4 {
         assert!(start.elapsed() < Duration::from_secs(10), "{failed} failed");
+        let asked = Instant::now();
         let answer = stage.get("/", &failing).await;
         if answer.status == StatusCode::SERVICE_UNAVAILABLE {
             failed += 1;
+            failed_after = asked;
             sound_in_a_row = 0;
         } else {
             assert_eq!(instance(&answer), "cpanel-v1");
@@ -163,6 +166,6 @@ spec:
         assert!(ejected.elapsed() < Duration::from_secs(10), "it stays away");
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
-    // It was left out a little before that was seen.
-    assert!(ejected.elapsed() >= Duration::from_millis(700));
+    // The last failure had it left out. Envoy's timers count from the start of the loop's turn that set them.
+    assert!(failed_after.elapsed() >= Duration::from_millis(900));
 }

@@ -20,31 +20,31 @@ spec:
   gateways: [airside]
   http:
   - match: [{uri: {prefix: /short}}]
-    timeout: 300ms
+    timeout: 1s
     route: [{destination: {host: cpanel, subset: v1, port: {number: 8080}}}]
   - match: [{uri: {prefix: /each}}]
     timeout: 10s
-    retries: {attempts: 2, perTryTimeout: 200ms, retryOn: 5xx}
+    retries: {attempts: 2, perTryTimeout: 1s, retryOn: 5xx}
     route: [{destination: {host: cpanel, subset: v1, port: {number: 8080}}}]
   - route: [{destination: {host: cpanel, subset: v1, port: {number: 8080}}}]
 ",
         &["v1"],
     )
     .await;
-    let slow = [(WAIT, "8000")];
+    let slow = [(WAIT, "30000")];
     // Envoy's timers count from the start of the loop's turn that set them, which may lie before
     // the request: what is checked is that the time was waited for, not its last milliseconds.
-    for (path, tries, least) in [("/short", 1, 200), ("/each", 3, 400)] {
+    for (path, tries, least) in [("/short", 1, 900), ("/each", 3, 2700)] {
         let before = stage.asked("v1");
         let start = Instant::now();
         let answer = stage.get(path, &slow).await;
         assert_eq!(answer.status, StatusCode::GATEWAY_TIMEOUT, "{path}");
         assert_eq!(answer.body, "upstream request timeout");
         assert!(start.elapsed() >= Duration::from_millis(least), "{path}");
-        assert!(start.elapsed() < Duration::from_secs(8), "{path}");
+        assert!(start.elapsed() < Duration::from_secs(30), "{path}");
         assert_eq!(stage.asked("v1") - before, tries, "{path}");
     }
-    let answer = stage.get("/", &[(WAIT, "400")]).await;
+    let answer = stage.get("/", &[(WAIT, "1500")]).await;
     assert_eq!(answer.status, StatusCode::OK);
 }
 
@@ -127,7 +127,7 @@ spec:
         let stage = Arc::clone(&stage);
         asked.spawn(async move {
             let start = Instant::now();
-            let answer = stage.get("/", &[(WAIT, "500")]).await;
+            let answer = stage.get("/", &[(WAIT, "2000")]).await;
             (answer, start.elapsed())
         });
     }
@@ -137,7 +137,7 @@ spec:
     assert!((1..8).contains(&refused), "{refused} of 8");
     for (answer, took) in answers {
         assert!(answer.body.contains("overflow"), "{}", answer.body);
-        assert!(took < Duration::from_millis(500), "{took:?}");
+        assert!(took < Duration::from_secs(2), "{took:?}");
     }
     let admin = stage.bench.publisher.admin();
     let counters = admin.counters().await.expect("Envoy answers");
