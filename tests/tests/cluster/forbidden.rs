@@ -6,7 +6,10 @@ use airside_manifests::permissions;
 use airside_tests::case_within;
 use anyhow::{Result, ensure};
 
-use super::{client::Client, system::System};
+use super::{
+    client::{self, Client},
+    system::System,
+};
 
 /// One client pod a caller, and some hundred requests.
 const DEADLINE: Duration = Duration::from_secs(1800);
@@ -23,6 +26,7 @@ const PATHS: [&str; 4] = ["/status", "/readyz", "/state", "/nothing"];
 fn nobody_is_called_but_by_whom_the_table_says() {
     case_within(DEADLINE, "cluster-forbidden", async |_| {
         let _system = System::deployed().await?;
+        client::open_network().await?;
         let table = permissions()?;
         let is_here = |name: &&String| **name != ON_NODES && !GATEWAYS.contains(&name.as_str());
         let callers: BTreeSet<&String> = table
@@ -49,6 +53,7 @@ fn nobody_is_called_but_by_whom_the_table_says() {
             }
             client.end().await?;
         }
+        client::close_network().await?;
         ensure!(wrong.is_empty(), "{wrong:#?}");
         Ok(())
     });

@@ -6,6 +6,7 @@ mod client;
 mod experiments;
 mod film;
 mod forbidden;
+mod network;
 mod outside;
 mod restarts;
 mod rollout;

@@ -139,3 +139,22 @@ fn the_network_denies_by_default() {
     assert_eq!(deny["spec"]["podSelector"].to_string(), "{}");
     assert!(deny["spec"]["ingress"].is_null() && deny["spec"]["egress"].is_null());
 }
+
+#[test]
+fn these_policies_alone_lead_out_of_a_pod() {
+    let ways_out = |overlay: &str| -> BTreeSet<String> {
+        of_kinds(overlay, &["NetworkPolicy"])
+            .iter()
+            .filter(|policy| !policy["spec"]["egress"].is_null())
+            .map(|policy| text(&policy["metadata"]["name"]))
+            .collect()
+    };
+    let names = |names: &[&str]| names.iter().map(ToString::to_string).collect();
+    assert_eq!(ways_out("plain"), names(&["outward"]));
+    assert_eq!(ways_out("default"), names(&["outward", "traces"]));
+    assert_eq!(ways_out("nodes"), names(&["cameras", "outward", "traces"]));
+    assert_eq!(
+        ways_out("postgres"),
+        names(&["database", "outward", "traces"])
+    );
+}
