@@ -29,6 +29,7 @@ for target in "${targets[@]}"; do
     # Without a registry nothing can be pulled, and within a container only chroot works.
     buildah) buildah build --quiet --layers --isolation "${BUILDAH_ISOLATION:-chroot}" --pull-never "${arguments[@]}" \
         --target "$target" --tag "$image" --file deploy/images/Containerfile . ;;
-    *) "$tool" build --quiet "${arguments[@]}" --target "$target" --tag "$image" --file deploy/images/Containerfile . ;;
+    # Docker's old builder, the default before version 23, knows no cache mounts.
+    *) DOCKER_BUILDKIT=1 "$tool" build --quiet "${arguments[@]}" --target "$target" --tag "$image" --file deploy/images/Containerfile . ;;
     esac
 done
