@@ -70,6 +70,7 @@ fn a_real_prometheus_finds_what_rules_and_dashboard_ask_for() {
             r#"absent(ALERTS{alertname="AirsideNobodyAnswers"})"#,
         )
         .await?;
+        everybody_is_scraped(&mesh, &mut prometheus).await?;
         // Live frames are recorded again.
         finds(
             &mut prometheus,
