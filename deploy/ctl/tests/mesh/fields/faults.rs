@@ -62,13 +62,7 @@ async fn a_share_of_the_requests_waits_first() {
         // Envoy's timers count from the start of the loop's turn that set them.
         late += u64::from(start.elapsed() >= Duration::from_millis(90));
     }
-    let admin = stage.bench.publisher.admin();
-    let counters = admin.counters().await.expect("Envoy answers");
-    let delayed: u64 = counters
-        .iter()
-        .filter(|(name, _)| name.ends_with("fault.delays_injected"))
-        .map(|(_, count)| count)
-        .sum();
+    let delayed = stage.counted("fault.delays_injected").await;
     // Five standard deviations of 60 draws at one half.
     assert!((11..50).contains(&delayed), "{delayed} of 60");
     // A busy machine makes more late.

@@ -139,12 +139,6 @@ spec:
         assert!(answer.body.contains("overflow"), "{}", answer.body);
         assert!(took < Duration::from_secs(2), "{took:?}");
     }
-    let admin = stage.bench.publisher.admin();
-    let counters = admin.counters().await.expect("Envoy answers");
-    let overflows: u64 = counters
-        .iter()
-        .filter(|(name, _)| name.ends_with("upstream_rq_pending_overflow"))
-        .map(|(_, count)| count)
-        .sum();
+    let overflows = stage.counted("upstream_rq_pending_overflow").await;
     assert_eq!(overflows, refused as u64);
 }

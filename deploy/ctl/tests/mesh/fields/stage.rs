@@ -108,6 +108,17 @@ impl Stage {
         answer.expect("Envoy answers")
     }
 
+    /// What Envoy's counters whose names end so say together.
+    pub(super) async fn counted(&self, name: &str) -> u64 {
+        let counters = self.bench.publisher.admin().counters().await;
+        counters
+            .expect("Envoy answers")
+            .iter()
+            .filter(|(full, _)| full.ends_with(name))
+            .map(|(_, count)| count)
+            .sum()
+    }
+
     /// How many requests a version got.
     pub(super) fn asked(&self, version: &str) -> usize {
         let of_version = self.puppets.iter().filter(|p| p.version == version);
