@@ -91,6 +91,22 @@ fn every_service_is_probed_and_has_time_to_drain() {
 }
 
 #[test]
+fn instances_of_a_version_are_spread_over_the_nodes() {
+    // Of one version no more on one node than on another, as long as there is room.
+    let spread = json!([{
+        "labelSelector": { "matchLabels": { "app.kubernetes.io/part-of": "airside" } },
+        "matchLabelKeys": ["app", "version"],
+        "maxSkew": 1,
+        "topologyKey": "kubernetes.io/hostname",
+        "whenUnsatisfiable": "ScheduleAnyway",
+    }]);
+    // A camera has one agent.
+    for (name, pod) in pods().filter(|(name, _)| !name.contains("camera-agent")) {
+        assert_eq!(pod["topologySpreadConstraints"], spread, "{name}");
+    }
+}
+
+#[test]
 fn a_gateway_has_a_successor_before_it_goes_and_time_to_drain() {
     let gateways = OVERLAYS.into_iter().flat_map(workloads);
     let gateways = gateways
